@@ -1,0 +1,133 @@
+"""A checkpoint folder and its description, checked before anything is loaded.
+
+A checkpoint is a folder with `nextgpt.json` and standard Hugging Face and Diffusers folders beside it. This module reads the
+description and verifies that every named file is there. It never loads a tensor.
+"""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nextgpt_chat.errors import NotFoundError, SetupError
+
+FILE_NAME = "nextgpt.json"
+
+
+class Signal(BaseModel):
+    """The signal tokens of one modality and the shape of the conditioning they become."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prefix: str
+    """Text of the tokens without their number: `IMG` stands for `[IMG0]`, `[IMG1]`, ..."""
+    count: int
+    """Tokens in one group."""
+    queries: int
+    """Length of the prompt embeddings that the output projection makes."""
+    width: int
+    """Features of one prompt embedding."""
+
+
+class Decoding(BaseModel):
+    """The defaults and bounds of one diffusion decoder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int
+    max_steps: int
+    guidance: float
+    max_guidance: float
+    size: int
+    """Pixels of the shorter side of what it makes."""
+
+
+class Checkpoint(BaseModel):
+    """What `nextgpt.json` says, and where its folder is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1]
+    name: str
+    title: str
+    """Name for a person."""
+    knows: str
+    """One plain sentence on what this model knows, shown in the page."""
+    examples: tuple[str, ...] = ()
+    """Messages that a newcomer can try."""
+    inputs: tuple[str, ...]
+    """Kinds of parts that it understands: `text`, `image`, `audio`, `video`."""
+    outputs: tuple[str, ...]
+    """Kinds of parts that it makes."""
+    input_tokens: int
+    """Language-model positions that one medium occupies."""
+    context: int
+    """Most language-model positions in one conversation."""
+    signals: dict[str, Signal]
+    """Signal tokens by kind of medium."""
+    projection: dict[str, int]
+    """Shape of the output projections: `hidden`, `layers`, `heads`."""
+    decoding: dict[str, Decoding]
+    """Decoder defaults by kind of medium."""
+    folder: Path = Path()
+
+    def part(self, name: str) -> Path:
+        """Path of a file or folder of this checkpoint."""
+        return self.folder / name
+
+
+def available(root: Path) -> list[str]:
+    """Names of the checkpoints below `root`, sorted."""
+    return sorted(path.parent.name for path in root.glob(f"*/{FILE_NAME}"))
+
+
+def find_checkpoint(root: Path, name: str) -> Checkpoint:
+    """The checkpoint called `name` below `root`, or in the folder `name`.
+
+    Raises `NotFoundError` for an unknown name and `SetupError` for a folder that is damaged or incomplete.
+    """
+    folder = root / name
+    if not (folder / FILE_NAME).is_file():
+        folder = Path(name)
+    if not (folder / FILE_NAME).is_file():
+        names = available(root)
+        there = f"Models here: {', '.join(names)}." if names else f"There is no model in {root}; train one with: nextgpt-chat train all"
+        raise NotFoundError(f"There is no model called '{name}'. {there}")
+    return read_checkpoint(folder)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Reads and checks the description in `folder`."""
+    try:
+        described = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        checkpoint = Checkpoint.model_validate({**described, "folder": folder})
+    except (OSError, ValueError, ValidationError) as error:
+        raise SetupError(f"The model description {folder / FILE_NAME} cannot be read: {error}") from error
+    missing = [name for name in required_files(checkpoint) if not (folder / name).is_file()]
+    if missing:
+        raise SetupError(f"The model in {folder} is incomplete; missing: {', '.join(missing)}. Get the folder again, or train it with: nextgpt-chat train all")
+    return checkpoint
+
+
+def required_files(checkpoint: Checkpoint) -> list[str]:
+    """The files without which the checkpoint cannot run, relative to its folder."""
+    files = [
+        "input_projection.safetensors",
+        "output_projections.safetensors",
+        "imagebind/config.json",
+        "imagebind/model.safetensors",
+        "llm/config.json",
+        "llm/model.safetensors",
+        "llm/tokenizer.json",
+        "lora/adapter_config.json",
+        "lora/adapter_model.safetensors",
+    ]
+    if "image" in checkpoint.outputs:
+        files += [
+            "image_decoder/model_index.json",
+            "image_decoder/unet/diffusion_pytorch_model.safetensors",
+            "image_decoder/vae/diffusion_pytorch_model.safetensors",
+            "image_decoder/text_encoder/model.safetensors",
+        ]
+    return files

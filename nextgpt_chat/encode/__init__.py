@@ -1,0 +1,1 @@
+"""Arrays to language-model embeddings (tier 1)."""

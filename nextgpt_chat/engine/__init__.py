@@ -1,0 +1,1 @@
+"""Who does the work: claim, run, cancel, resume, follow."""

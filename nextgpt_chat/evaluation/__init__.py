@@ -1,0 +1,1 @@
+"""Metrics, readers and reports."""

@@ -1,0 +1,1 @@
+"""Signal tokens to media arrays (tier 3)."""

@@ -1,0 +1,1 @@
+"""Bytes to arrays and back: what is accepted, how it is decoded, where files lie."""

@@ -1,0 +1,1 @@
+"""Embeddings to text and signal tokens (tier 2)."""

@@ -1,0 +1,68 @@
+"""Settings: one frozen object for the application, one for a single reply."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+@dataclass(frozen=True)
+class ReplySettings:
+    """How one reply is made."""
+
+    seed: int | None = None
+    """Seed of everything random in the reply; None draws one. 0 to 2**31 - 1."""
+    temperature: float = 0.0
+    """Sampling temperature of the language model; 0 takes the most probable token."""
+    max_new_tokens: int = 160
+    """Most tokens that one reply may have."""
+    steps: int | None = None
+    """Denoising steps for a picture; None takes the checkpoint's own."""
+    guidance: float | None = None
+    """Guidance scale for a picture; None takes the checkpoint's own."""
+
+
+class Settings(BaseSettings):
+    """Settings of the application, read from NEXTGPT_* environment variables; immutable once made."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTGPT_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    """Address that the server listens on. 0.0.0.0 serves the network."""
+    port: int = Field(7860, ge=1, le=65535)
+    """Port that the server listens on."""
+    model: str = "tinyland"
+    """Name of a folder in `checkpoints`, or a path to a checkpoint folder."""
+    checkpoints: Path = Path(__file__).resolve().parent.parent / "checkpoints"
+    """Folder that holds one folder per model."""
+    data: Path = Path("data")
+    """Folder for everything that lasts: the database, the media, the signing key."""
+    database: str = ""
+    """SQLAlchemy URL; empty means SQLite in the data folder."""
+    device: str = "auto"
+    """Where the model runs: `auto`, `cpu`, `cuda`, `cuda:1`, ..."""
+    max_upload_mb: int = Field(20, ge=1)
+    """Largest accepted file, in megabytes (10**6 bytes)."""
+    max_image_pixels: int = Field(40_000_000, ge=1)
+    """Largest accepted picture, width × height."""
+    max_files_per_message: int = Field(4, ge=1)
+    """Most files in one message."""
+    max_message_characters: int = Field(4_000, ge=1)
+    """Longest accepted message text."""
+    max_waiting_jobs: int = Field(50, ge=1)
+    """Replies that may wait over all visitors; one more is refused."""
+    max_conversations: int = Field(500, ge=1)
+    """Conversations that one visitor may keep."""
+    media_url_seconds: int = Field(3600, ge=60)
+    """How long a media URL stays valid."""
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database or f"sqlite:///{(self.data / 'nextgpt.db').resolve()}"
+
+    @property
+    def media(self) -> Path:
+        """Folder of the content store."""
+        return self.data / "media"

@@ -1,0 +1,1 @@
+"""What lasts: tables, queries, jobs, migrations."""
