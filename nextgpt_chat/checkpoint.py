@@ -92,7 +92,11 @@ def find_checkpoint(root: Path, name: str) -> Checkpoint:
         folder = Path(name)
     if not (folder / FILE_NAME).is_file():
         names = available(root)
-        there = f"Models here: {', '.join(names)}." if names else f"There is no model in {root}; train one with: nextgpt-chat train all"
+        there = (
+            f"Models here: {', '.join(names)}."
+            if names
+            else f"There is no model in {root}; train one with: nextgpt-chat train all"
+        )
         raise NotFoundError(f"There is no model called '{name}'. {there}")
     return read_checkpoint(folder)
 
@@ -106,7 +110,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise SetupError(f"The model description {folder / FILE_NAME} cannot be read: {error}") from error
     missing = [name for name in required_files(checkpoint) if not (folder / name).is_file()]
     if missing:
-        raise SetupError(f"The model in {folder} is incomplete; missing: {', '.join(missing)}. Get the folder again, or train it with: nextgpt-chat train all")
+        raise SetupError(
+            f"The model in {folder} is incomplete; missing: {', '.join(missing)}. Get the folder again, or train it with: nextgpt-chat train all"
+        )
     return checkpoint
 
 

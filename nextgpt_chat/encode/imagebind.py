@@ -1,0 +1,198 @@
+"""ImageBind: one embedding space for pictures and words (Girdhar et al., arXiv 2305.05665).
+
+One transformer trunk per modality, every trunk ending in a head that projects into the shared space. The names of the weights
+are those of the published model (`modality_preprocessors`, `modality_trunks`, `modality_heads`), so that larger encoders of the
+same shape load into the same module. Audio and video towers have their place in the dictionaries and are not trained yet.
+
+This module maps tensors to embeddings. It does not read files and does not know the language model.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+VISION = "vision"
+TEXT = "text"
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """Shape of one modality's transformer."""
+
+    width: int
+    blocks: int
+    heads: int
+
+
+@dataclass(frozen=True)
+class ImageBindConfig:
+    """Shapes of the whole encoder, saved as `config.json`."""
+
+    embedding: int = 128
+    """Features of the shared space."""
+    image_size: int = 80
+    """Pixels, both ways, of the pictures that the vision tower sees."""
+    stem: tuple[int, ...] = (32, 64)
+    """Channels of the strided convolutions before the last one; each halves the picture."""
+    vocabulary: int = 0
+    text_length: int = 40
+    """Most text tokens."""
+    trunks: dict[str, Trunk] = field(default_factory=lambda: {VISION: Trunk(128, 4, 4), TEXT: Trunk(128, 3, 4)})
+
+    @property
+    def patch(self) -> int:
+        """Pixels of one patch, both ways."""
+        return int(2 ** (len(self.stem) + 1))
+
+
+class Attention(nn.MultiheadAttention):
+    """Self-attention, batch first."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__(width, heads, batch_first=True)
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attn = Attention(width, heads)
+        self.norm_1 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Sequential()
+        self.mlp.add_module("fc1", nn.Linear(width, 4 * width))
+        self.mlp.add_module("gelu", nn.GELU())
+        self.mlp.add_module("fc2", nn.Linear(4 * width, width))
+        self.norm_2 = nn.LayerNorm(width, eps=1e-6)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """[B, N, D] -> [B, N, D]; `mask` is added to the attention scores."""
+        y = self.norm_1(x)
+        x = x + self.attn(y, y, y, attn_mask=mask, need_weights=False)[0]
+        return x + self.mlp(self.norm_2(x))
+
+
+class VisionPreprocessor(nn.Module):
+    """Pictures to patch tokens with a class token in front."""
+
+    def __init__(self, config: ImageBindConfig) -> None:
+        super().__init__()
+        width = config.trunks[VISION].width
+        layers: list[nn.Module] = []
+        channels = 3
+        for out in config.stem:
+            layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1), nn.GroupNorm(8, out), nn.GELU()]
+            channels = out
+        layers.append(nn.Conv2d(channels, width, 2, stride=2))
+        self.rgbt_stem = nn.Module()
+        self.rgbt_stem.proj = nn.Sequential(*layers)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embedding_helper = nn.Module()
+        patches = (config.image_size // config.patch) ** 2
+        self.pos_embedding_helper.pos_embed = nn.Parameter(torch.randn(1, patches + 1, width) * 0.02)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """[B, 3, S, S] -> [B, 1 + (S / patch)², D]."""
+        patches = self.rgbt_stem.proj(pixels).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1)
+        return tokens + self.pos_embedding_helper.pos_embed
+
+
+class TextPreprocessor(nn.Module):
+    """Token ids to embeddings with positions."""
+
+    def __init__(self, config: ImageBindConfig) -> None:
+        super().__init__()
+        width = config.trunks[TEXT].width
+        self.token_embedding = nn.Embedding(config.vocabulary, width)
+        self.pos_embed = nn.Parameter(torch.randn(1, config.text_length, width) * 0.02)
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """[B, L] -> [B, L, D]."""
+        return self.token_embedding(ids) + self.pos_embed[:, : ids.shape[1]]
+
+
+class ImageBind(nn.Module):
+    """Pictures and words in one space."""
+
+    def __init__(self, config: ImageBindConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.modality_preprocessors = nn.ModuleDict(
+            {VISION: VisionPreprocessor(config), TEXT: TextPreprocessor(config)}
+        )
+        self.modality_trunks = nn.ModuleDict(
+            {name: _trunk(shape, norm_first=name == VISION) for name, shape in config.trunks.items()}
+        )
+        self.modality_heads = nn.ModuleDict(
+            {
+                name: nn.ModuleDict(
+                    {
+                        "norm": nn.LayerNorm(shape.width, eps=1e-6),
+                        "proj": nn.Linear(shape.width, config.embedding, bias=False),
+                    }
+                )
+                for name, shape in config.trunks.items()
+            }
+        )
+        self.log_logit_scale = nn.Parameter(torch.tensor(2.0))
+        """Logarithm of the contrastive temperature's inverse (of the text tower, in the published model)."""
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """Pictures [B, 3, S, S] in [-1, 1] -> unit vectors [B, E], read off the class token."""
+        tokens = self._trunk_forward(VISION, self.modality_preprocessors[VISION](pixels))
+        return self._head(VISION, tokens[:, 0])
+
+    def encode_text(self, ids: Tensor, last: Tensor) -> Tensor:
+        """Token ids [B, L] -> unit vectors [B, E], read off position `last` [B] (the end token); attention is causal."""
+        length = ids.shape[1]
+        mask = torch.full((length, length), float("-inf"), device=ids.device).triu(1)
+        tokens = self._trunk_forward(TEXT, self.modality_preprocessors[TEXT](ids), mask)
+        return self._head(TEXT, tokens[torch.arange(len(ids), device=ids.device), last])
+
+    def _trunk_forward(self, name: str, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        trunk = self.modality_trunks[name]
+        tokens = trunk["pre_transformer_layer"](tokens)
+        for block in trunk["blocks"]:
+            tokens = block(tokens, mask)
+        return tokens
+
+    def _head(self, name: str, features: Tensor) -> Tensor:
+        head = self.modality_heads[name]
+        return functional.normalize(head["proj"](head["norm"](features)), dim=-1)
+
+    def save_pretrained(self, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+        """Writes `config.json` and `model.safetensors`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n", encoding="utf-8")
+        save_file(
+            {name: tensor.to(dtype).contiguous() for name, tensor in self.state_dict().items()},
+            folder / "model.safetensors",
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> "ImageBind":
+        """Reads what `save_pretrained` wrote; every key must be there. Returned in float32, in evaluation mode."""
+        described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        described["trunks"] = {name: Trunk(**shape) for name, shape in described["trunks"].items()}
+        described["stem"] = tuple(described["stem"])
+        model = cls(ImageBindConfig(**described))
+        model.load_state_dict(
+            {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+        )
+        return model.eval()
+
+
+def _trunk(shape: Trunk, norm_first: bool) -> nn.ModuleDict:
+    return nn.ModuleDict(
+        {
+            "pre_transformer_layer": nn.LayerNorm(shape.width, eps=1e-6) if norm_first else nn.Identity(),
+            "blocks": nn.ModuleList(Block(shape.width, shape.heads) for _ in range(shape.blocks)),
+        }
+    )

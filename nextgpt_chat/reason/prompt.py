@@ -1,0 +1,116 @@
+"""A conversation as one sequence of token ids with room for media, the same in training and in use.
+
+    <s> <|user|> <Img> image </Img> text <|assistant|> text [IMG0] [IMG1] [IMG2] [IMG3] </s> <|user|> ...
+
+A medium that a person sent occupies `input_tokens` positions between its wrapper tokens; a medium that the model made is its signal
+group. Text never turns into a special token, whatever it contains.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from transformers import PreTrainedTokenizerBase
+
+from nextgpt_chat.conversation import Media, Part, Text, Turn
+from nextgpt_chat.reason.signal_tokens import ASSISTANT, BEGIN, END, PAD, USER, WRAPPERS, SignalGroups, signal_names
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of a medium in a sequence."""
+
+    start: int
+    """Position of its first embedding."""
+    medium: Media
+
+
+@dataclass
+class Prompt:
+    """Token ids, the slots of media among them, and which positions are the model's own words."""
+
+    ids: list[int] = field(default_factory=list)
+    answer: list[bool] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
+
+    def add(self, ids: Iterable[int], answer: bool = False) -> None:
+        """Appends tokens."""
+        before = len(self.ids)
+        self.ids.extend(ids)
+        self.answer.extend([answer] * (len(self.ids) - before))
+
+
+class PromptFormat:
+    """Writes turns as token ids."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, signals: dict[str, tuple[str, int]], input_tokens: int
+    ) -> None:
+        """`signals` gives prefix and count of the signal tokens by kind of medium."""
+        self.tokenizer = tokenizer
+        self.input_tokens = input_tokens
+        self.begin, self.end, self.pad, self.user, self.assistant = (
+            self._id(t) for t in (BEGIN, END, PAD, USER, ASSISTANT)
+        )
+        self._wrappers = {kind: (self._id(left), self._id(right)) for kind, (left, right) in WRAPPERS.items()}
+        self.groups = SignalGroups(
+            {kind: tuple(self._id(name) for name in signal_names(*signal)) for kind, signal in signals.items()}
+        )
+
+    def _id(self, token: str) -> int:
+        found = self.tokenizer.convert_tokens_to_ids(token)
+        if not isinstance(found, int) or found == self.tokenizer.unk_token_id:
+            raise ValueError(f"the tokenizer has no token {token}")
+        return found
+
+    def text(self, text: str) -> list[int]:
+        """Ids of plain text."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return ids
+
+    def conversation(self, turns: Iterable[Turn], limit: int | None = None) -> Prompt:
+        """All turns; with `limit`, as many of the newest whole turns as fit in that many positions.
+
+        A reply is never kept without its question. The sequence ends behind the last user turn's `<|assistant|>` token, ready to be continued, or behind the last reply.
+        """
+        whole = Prompt()
+        whole.add([self.begin])
+        for prompt in self._newest([(turn.role, self._turn(turn)) for turn in turns], limit):
+            whole.slots.extend(Slot(slot.start + len(whole.ids), slot.medium) for slot in prompt.slots)
+            whole.ids.extend(prompt.ids)
+            whole.answer.extend(prompt.answer)
+        return whole
+
+    def _newest(self, written: list[tuple[str, Prompt]], limit: int | None) -> list[Prompt]:
+        """The newest turns that fit, beginning with a user turn; never fewer than the last one."""
+        used, first = 1, len(written) - 1
+        for i in range(len(written) - 1, -1, -1):
+            role, prompt = written[i]
+            used += len(prompt.ids)
+            if limit is not None and used > limit:
+                break
+            if role == "user":
+                first = i
+        return [prompt for _, prompt in written[first:]]
+
+    def _turn(self, turn: Turn) -> Prompt:
+        prompt = Prompt()
+        if turn.role == "user":
+            prompt.add([self.user])
+            for part in turn.parts:
+                self._sent(prompt, part)
+            prompt.add([self.assistant])
+        else:
+            for part in turn.parts:
+                prompt.add(self.text(part.text) if isinstance(part, Text) else self.groups.ids[part.kind], answer=True)
+            prompt.add([self.end], answer=True)
+        return prompt
+
+    def _sent(self, prompt: Prompt, part: Part) -> None:
+        if isinstance(part, Text):
+            prompt.add(self.text(part.text))
+            return
+        left, right = self._wrappers[part.kind]
+        prompt.add([left])
+        prompt.slots.append(Slot(len(prompt.ids), part))
+        prompt.add([self.pad] * self.input_tokens)
+        prompt.add([right])

@@ -1,0 +1,67 @@
+"""Scenes in words: one canonical caption, and many other ways to say the same."""
+
+import random
+
+from nextgpt_chat.tinyland.scene import Scene
+
+NUMBERS = {1: "one", 2: "two", 3: "three"}
+ARTICLES = {1: "a", 2: "two", 3: "three"}
+WHERE = {"left": "on the left", "middle": "in the middle", "right": "on the right"}
+WHEN = {"day": "by day", "night": "at night"}
+
+SIZE_WORDS = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
+WHERE_WORDS = {
+    "left": ("on the left", "on the left side", "to the left"),
+    "middle": ("in the middle", "in the centre", "in the center"),
+    "right": ("on the right", "on the right side", "to the right"),
+}
+WHEN_WORDS = {
+    "day": ("by day", "in the daytime", "during the day"),
+    "night": ("at night", "in the night", "in the dark"),
+}
+THING_WORDS = {"cloud": ("cloud", "rain cloud"), "dog": ("dog", "puppy"), "boat": ("boat", "sailing boat")}
+
+
+def plural(noun: str, count: int) -> str:
+    """The noun as it stands behind its number."""
+    if count == 1:
+        return noun
+    return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+
+
+def noun_phrase(scene: Scene) -> str:
+    """`two small red birds`."""
+    return f"{ARTICLES[scene.count]} {scene.size} {scene.colour} {plural(scene.thing, scene.count)}"
+
+
+def caption(scene: Scene) -> str:
+    """The canonical caption: `two small red birds on the left at night`."""
+    return f"{noun_phrase(scene)} {WHERE[scene.place]} {WHEN[scene.time]}"
+
+
+def thing_word(thing: str, rng: random.Random) -> str:
+    """The thing's name or a synonym of it."""
+    return rng.choice((thing, thing, *THING_WORDS.get(thing, ())))
+
+
+def free_caption(scene: Scene, rng: random.Random) -> str:
+    """The whole scene, said in one of many ways."""
+    size = rng.choice(SIZE_WORDS[scene.size])
+    things = plural(thing_word(scene.thing, rng), scene.count)
+    article = rng.choice(("a", "one")) if scene.count == 1 else NUMBERS[scene.count]
+    if scene.count > 1 and rng.random() < 0.15:
+        article = str(scene.count)
+    where = rng.choice(WHERE_WORDS[scene.place])
+    when = rng.choice(WHEN_WORDS[scene.time])
+    phrase = f"{article} {size} {scene.colour} {things}"
+    return rng.choice(
+        (
+            f"{phrase} {where} {when}",
+            f"{phrase} {where}, {when}",
+            f"{phrase} {when}, {where}",
+            f"{when}, {phrase} {where}",
+            f"{where} {phrase} {when}",
+            f"{article} {scene.colour} {things}, {size}, {where} {when}",
+            f"{article} {things}, {size} and {scene.colour}, {where}, {when}",
+        )
+    )

@@ -1,0 +1,1 @@
+"""Base parts, trained from nothing: tokenizer, language model, ImageBind, VAE, diffusion."""

@@ -1,0 +1,138 @@
+"""The denoiser of the image decoder: a Stable Diffusion UNet over the autoencoder's latents, trained from nothing.
+
+It predicts velocity (Salimans and Ho, arXiv 2202.00512) on a schedule that ends in pure noise (Lin et al., arXiv 2305.08891), because at
+this size a schedule that leaks the mean of the picture costs day, night and colour. Its text encoder is ImageBind's text tower.
+"""
+
+import random
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import AutoTokenizer, CLIPTextModel
+
+from nextgpt_chat.encode.imagebind import ImageBind
+from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embeddings
+from nextgpt_chat.tinyland.captions import caption, free_caption
+from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.training.base_parts.imagebind import text_batch
+from nextgpt_chat.training.loop import Losses, Plan, fit
+from nextgpt_chat.training.pictures import picture_batch
+
+PLAN = Plan(steps=7000, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
+BATCH = 48
+PROMPT_LENGTH = 16
+"""Tokens of a decoder prompt."""
+CANONICAL = 0.85
+"""Share of prompts in the canonical form, which is what the output projection aims at."""
+UNCONDITIONAL = 0.1
+"""Share of empty prompts, for classifier-free guidance."""
+SNR_LIMIT = 5.0
+"""Largest signal-to-noise ratio that weighs in the loss (min-SNR, arXiv 2303.09556)."""
+
+
+def new_unet() -> UNet2DConditionModel:
+    """Convolutions at 10 × 10, convolutions and attention to the prompt at 5 × 5."""
+    return UNet2DConditionModel(
+        sample_size=10,
+        in_channels=8,
+        out_channels=8,
+        layers_per_block=1,
+        block_out_channels=(96, 128),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=128,
+        attention_head_dim=4,
+        norm_num_groups=16,
+    )
+
+
+def new_scheduler() -> DDIMScheduler:
+    """1,000 steps of noise, the last of them without signal."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=1,
+    )
+
+
+class DiffusionLoss(nn.Module):
+    """Velocity prediction at a random time, weighted by min-SNR."""
+
+    def __init__(self, unet: UNet2DConditionModel, vae: AutoencoderKL, text_encoder: CLIPTextModel) -> None:
+        super().__init__()
+        self.unet = unet
+        self.frozen = {"vae": vae, "text_encoder": text_encoder}
+        self.scheduler = new_scheduler()
+
+    def forward(self, pixels: Tensor, ids: Tensor) -> Losses:
+        """Pictures [B, 3, S, S] in [-1, 1] with prompts [B, L]."""
+        with torch.no_grad():
+            vae = self.frozen["vae"].to(pixels.device)
+            latents = vae.encode(pixels).latent_dist.sample() * vae.config.scaling_factor
+            prompts = prompt_embeddings(self.frozen["text_encoder"].to(pixels.device), ids)
+        noise = torch.randn_like(latents)
+        times = torch.randint(0, self.scheduler.config.num_train_timesteps, (len(latents),), device=latents.device)
+        noisy = self.scheduler.add_noise(latents, noise, times)
+        velocity = self.scheduler.get_velocity(latents, noise, times)
+        predicted = self.unet(noisy, times, prompts).sample
+        signal = self.scheduler.alphas_cumprod.to(latents.device)[times]
+        ratio = signal / (1 - signal)
+        errors = (predicted.float() - velocity).square().mean(dim=(1, 2, 3))
+        # In velocity terms min-SNR-gamma is min(snr, gamma) / (snr + 1); the 1 keeps the pure-noise end, where snr is 0, alive.
+        weights = ratio.clamp(max=SNR_LIMIT).add(1) / (ratio + 1)
+        return {"loss": (errors * weights).mean(), "velocity": errors.mean().detach()}
+
+
+def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
+    """Trains the UNet and saves the whole pipeline as `parts/image_decoder`."""
+    tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
+    vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
+    text_encoder = clip_text_model(
+        ImageBind.from_pretrained(parts / "imagebind"),
+        PROMPT_LENGTH,
+        tokenizer.bos_token_id,
+        tokenizer.eos_token_id,
+        tokenizer.pad_token_id,
+    ).requires_grad_(False)
+    model = DiffusionLoss(new_unet(), vae, text_encoder)
+
+    def batch(rng: random.Random) -> tuple[Tensor, Tensor]:
+        scenes = [training_scene(rng) for _ in range(BATCH)]
+        prompts = [_prompt(scene, rng) for scene in scenes]
+        return picture_batch(scenes, rng), text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
+
+    fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
+    save_pipeline(model.unet, vae, text_encoder, tokenizer, parts / "image_decoder")
+
+
+def _prompt(scene: Scene, rng: random.Random) -> str:
+    dice = rng.random()
+    if dice < UNCONDITIONAL:
+        return ""
+    return caption(scene) if dice < UNCONDITIONAL + CANONICAL * (1 - UNCONDITIONAL) else free_caption(scene, rng)
+
+
+def save_pipeline(
+    unet: UNet2DConditionModel, vae: AutoencoderKL, text_encoder: CLIPTextModel, tokenizer: object, folder: Path
+) -> None:
+    """Writes a standard Stable Diffusion pipeline folder without a safety checker."""
+    StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=new_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)

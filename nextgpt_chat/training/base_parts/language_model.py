@@ -1,0 +1,63 @@
+"""The language model: a small Llama, trained from nothing on Tinyland talk.
+
+It learns words only. Where a picture stands in a dialogue it reads the picture's caption, and its replies are text alone: seeing
+and drawing are what the three stages of alignment add.
+"""
+
+import random
+from pathlib import Path
+
+from torch import Tensor, nn
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from nextgpt_chat.reason.prompt import PromptFormat
+from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+from nextgpt_chat.training.loop import Losses, Plan, fit
+from nextgpt_chat.training.talk import captions_in_slots, dialogue_batch, next_token_loss, pad, turns
+
+PLAN = Plan(steps=3200, rate=2e-3, decay=0.05, bf16=True)
+EXCHANGES = 120
+"""Exchanges in a batch."""
+OTHER_WEIGHT = 0.1
+"""Weight of the words of people; those of replies weigh 1."""
+
+
+def new_language_model(vocabulary: int) -> LlamaForCausalLM:
+    """Llama's architecture at 2.5 million parameters."""
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=192,
+            num_hidden_layers=5,
+            intermediate_size=512,
+            num_attention_heads=6,
+            num_key_value_heads=6,
+            max_position_embeddings=512,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+        )
+    )
+
+
+def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
+    """Trains the language model and saves it with its tokenizer as `parts/llm`."""
+    tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
+    form = PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, input_tokens=1)
+    model = new_language_model(len(tokenizer))
+
+    def batch(rng: random.Random) -> dict[str, Tensor]:
+        told = [form.conversation(turns(exchanges, rng, draws=False)) for exchanges in dialogue_batch(rng, EXCHANGES)]
+        padded = pad([captions_in_slots(prompt, form) for prompt in told], form.pad)
+        return {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer}
+
+    def losses(module: nn.Module, rows: dict[str, Tensor]) -> Losses:
+        logits = module(input_ids=rows["ids"], attention_mask=rows["mask"]).logits
+        answer = rows["answer"].float()
+        reply = next_token_loss(logits, rows["ids"], answer)
+        other = next_token_loss(logits, rows["ids"], rows["mask"] * (1 - answer))
+        return {"loss": reply + OTHER_WEIGHT * other, "reply": reply.detach(), "other": other.detach()}
+
+    fit(model, PLAN.scaled(scale), batch, losses, folder, seed)
+    model.save_pretrained(parts / "llm")
+    tokenizer.save_pretrained(parts / "llm")

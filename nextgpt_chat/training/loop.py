@@ -1,0 +1,181 @@
+"""The training loop of every stage.
+
+It knows steps, learning rates, checkpoints and curves. It does not know what is trained: a stage hands it a module, a function that
+makes the batch of a given step, and a function that computes the losses of a batch. Since a batch is a function of the step alone, a
+run that was interrupted goes on exactly where its last checkpoint was written.
+"""
+
+import json
+import logging
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast a stage learns."""
+
+    steps: int
+    """Optimizer steps."""
+    rate: float
+    """Highest learning rate: reached after the warm-up, then lowered to zero along a cosine."""
+    warmup: float = 0.04
+    """Share of the steps in which the rate rises."""
+    decay: float = 0.01
+    """Weight decay of AdamW."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float | None = None
+    """Decay of the exponential moving average of the weights; None keeps the last weights."""
+    bf16: bool = False
+    """Compute matrix products in bfloat16. On CPUs that gains in transformers and loses in convolutions."""
+    save_every: int = 250
+    """Steps between checkpoints."""
+
+    def scaled(self, scale: float) -> "Plan":
+        """The same plan with `scale` times the steps."""
+        return Plan(**{**asdict(self), "steps": max(2, round(self.steps * scale))})
+
+
+Losses = dict[str, Tensor]
+
+
+def fit(
+    model: nn.Module,
+    plan: Plan,
+    batch: Callable[[random.Random], Any],
+    losses: Callable[[nn.Module, Any], Losses],
+    folder: Path,
+    seed: int,
+) -> nn.Module:
+    """Trains `model` and returns it (or its moving average) in evaluation mode.
+
+    `losses` returns named scalars; their sum under the name `loss` is what is minimised, the others are only logged. `folder` receives
+    `plan.json`, `log.jsonl`, `curve.png` and the state from which the next call goes on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
+    set_seed(seed)
+    accelerator = Accelerator(mixed_precision="bf16" if plan.bf16 else "no")
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema)) if plan.ema else None
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=plan.rate, weight_decay=plan.decay, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / accelerator.num_processes, plan))
+    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
+    if average is not None:
+        average.to(accelerator.device)
+        accelerator.register_for_checkpointing(average)
+    done = _resume(accelerator, folder)
+    model.train()
+    started = time.monotonic()
+    with _bar() as bar, (folder / "log.jsonl").open("a", encoding="utf-8") as journal:
+        task = bar.add_task(folder.name, total=plan.steps, completed=done, note="")
+        for step in range(done + 1, plan.steps + 1):
+            values = losses(
+                model, _to(batch(random.Random(f"{seed}/{step}/{accelerator.process_index}")), accelerator.device)
+            )
+            optimizer.zero_grad()
+            accelerator.backward(values["loss"])
+            accelerator.clip_grad_norm_(trainable, plan.clip)
+            optimizer.step()
+            schedule.step()
+            if average is not None:
+                average.update_parameters(accelerator.unwrap_model(model))
+            note = " ".join(f"{name} {value.item():.4f}" for name, value in values.items()) if step % 10 == 0 else None
+            bar.update(task, completed=step, **({"note": note} if note else {}))
+            if step % 10 == 0 or step == plan.steps:
+                row = {
+                    "step": step,
+                    "rate": schedule.get_last_lr()[0],
+                    **{name: round(value.item(), 6) for name, value in values.items()},
+                }
+                journal.write(json.dumps(row) + "\n")
+            if step % 100 == 0:
+                journal.flush()
+                log.info(
+                    "%s step %d of %d, %s, %.0f s", folder.name, step, plan.steps, note, time.monotonic() - started
+                )
+            if step % plan.save_every == 0 or step == plan.steps:
+                _save(accelerator, folder, step)
+    if accelerator.is_main_process:
+        plot_curve(folder)
+    trained: nn.Module = accelerator.unwrap_model(model)
+    if average is not None:
+        trained.load_state_dict(average.module.state_dict())
+    return trained.eval()
+
+
+def _rate(step: float, plan: Plan) -> float:
+    """Share of the highest rate: linear warm-up, then a half cosine down to zero."""
+    warm = max(1.0, plan.warmup * plan.steps)
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1.0, plan.steps - warm))))
+
+
+def _save(accelerator: Accelerator, folder: Path, step: int) -> None:
+    accelerator.save_state(str(folder / "state"))
+    if accelerator.is_main_process:
+        (folder / "step").write_text(str(step), encoding="utf-8")
+
+
+def _resume(accelerator: Accelerator, folder: Path) -> int:
+    if not (folder / "step").is_file():
+        return 0
+    accelerator.load_state(str(folder / "state"))
+    return int((folder / "step").read_text(encoding="utf-8"))
+
+
+def _to(batch: Any, device: torch.device) -> Any:
+    """The batch with every tensor in it on `device`."""
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {name: _to(value, device) for name, value in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(_to(value, device) for value in batch)
+    return batch
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description:18}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    )
+
+
+def plot_curve(folder: Path) -> None:
+    """Draws every logged value of `log.jsonl` over the steps into `curve.png`."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    names = [name for name in rows[-1] if name not in ("step", "rate")]
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for name in names:
+        axes.plot([row["step"] for row in rows], [row[name] for row in rows], label=name, linewidth=1)
+    axes.set(xlabel="step", yscale="log", title=folder.name)
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(folder / "curve.png", dpi=100)
+    plt.close(figure)

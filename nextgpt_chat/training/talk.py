@@ -1,0 +1,93 @@
+"""Batches of Tinyland dialogues for the stages that train or use the language model."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nextgpt_chat.conversation import Image, Text, Turn
+from nextgpt_chat.reason.prompt import Prompt, PromptFormat
+from nextgpt_chat.tinyland.captions import caption
+from nextgpt_chat.tinyland.dialogues import Exchange, dialogue
+from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.tinyland.scene import Scene
+
+LENGTHS = (1, 2, 2, 3, 4, 5)
+"""Exchanges of the dialogues in a batch, drawn once per batch so that little of it is padding."""
+TEXT_FIRST = 0.15
+"""Share of messages whose picture stands behind the text."""
+
+
+def picture(scene: Scene) -> Image:
+    """A medium that stands for a scene; its pixels are rendered by whoever needs them."""
+    return Image(sha256="", path=Path(), mime="image/png", caption=caption(scene))
+
+
+def turns(exchanges: Iterable[Exchange], rng: random.Random, draws: bool = True) -> list[Turn]:
+    """A dialogue as turns; without `draws`, replies are text alone."""
+    told: list[Turn] = []
+    for exchange in exchanges:
+        asked: list[Text | Image] = [Text(exchange.ask)]
+        if exchange.shown:
+            asked.insert(1 if rng.random() < TEXT_FIRST else 0, picture(exchange.shown))
+        replied: list[Text | Image] = [Text(exchange.reply)]
+        if exchange.drawn and draws:
+            replied.append(picture(exchange.drawn))
+        told += [Turn("user", tuple(asked)), Turn("assistant", tuple(replied))]
+    return told
+
+
+def dialogue_batch(rng: random.Random, exchanges: int) -> list[list[Exchange]]:
+    """Dialogues of one length, about `exchanges` exchanges in all."""
+    length = rng.choice(LENGTHS)
+    return [dialogue(rng, length, training_scene) for _ in range(exchanges // length)]
+
+
+def captions_in_slots(prompt: Prompt, form: PromptFormat) -> Prompt:
+    """The same sequence with the words of each picture's caption in the place of its embeddings."""
+    spliced = Prompt()
+    position = 0
+    for slot in prompt.slots:
+        spliced.add(prompt.ids[position : slot.start])
+        spliced.answer[-(slot.start - position) :] = prompt.answer[position : slot.start]
+        spliced.add(form.text(slot.medium.caption or ""))
+        position = slot.start + form.input_tokens
+    spliced.ids.extend(prompt.ids[position:])
+    spliced.answer.extend(prompt.answer[position:])
+    return spliced
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Sequences of different lengths as rectangles [B, L]."""
+
+    ids: Tensor
+    mask: Tensor
+    """1 where there is a token."""
+    answer: Tensor
+    """True where the model speaks."""
+
+
+def pad(prompts: list[Prompt], padding: int) -> Padded:
+    """Right-padded sequences."""
+    longest = max(len(prompt.ids) for prompt in prompts)
+    ids = torch.full((len(prompts), longest), padding)
+    mask = torch.zeros_like(ids)
+    answer = torch.zeros_like(ids, dtype=torch.bool)
+    for row, prompt in enumerate(prompts):
+        length = len(prompt.ids)
+        ids[row, :length] = torch.tensor(prompt.ids)
+        mask[row, :length] = 1
+        answer[row, :length] = torch.tensor(prompt.answer)
+    return Padded(ids, mask, answer)
+
+
+def next_token_loss(logits: Tensor, ids: Tensor, weight: Tensor) -> Tensor:
+    """Mean cross-entropy of each next token [B, L, V] against [B, L], weighted per token [B, L]."""
+    losses = functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    weights = weight[:, 1:].flatten()
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
