@@ -93,9 +93,7 @@ def find_checkpoint(root: Path, name: str) -> Checkpoint:
     if not (folder / FILE_NAME).is_file():
         names = available(root)
         there = (
-            f"Models here: {', '.join(names)}."
-            if names
-            else f"There is no model in {root}; train one with: nextgpt-chat train all"
+            f"Models here: {', '.join(names)}." if names else f"There is no model in {root}; train one with: nextgpt-chat train all"
         )
         raise NotFoundError(f"There is no model called '{name}'. {there}")
     return read_checkpoint(folder)

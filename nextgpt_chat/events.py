@@ -89,6 +89,4 @@ Event = TextDelta | MediaStarted | MediaProgress | MediaReady | Notice | Done | 
 class Reply(Protocol):
     """The one way to get an answer. `cancelled` is asked between tokens and between denoising steps."""
 
-    def __call__(
-        self, conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]
-    ) -> Iterator[Event]: ...
+    def __call__(self, conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]: ...

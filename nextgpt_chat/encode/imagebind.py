@@ -124,9 +124,7 @@ class ImageBind(nn.Module):
     def __init__(self, config: ImageBindConfig) -> None:
         super().__init__()
         self.config = config
-        self.modality_preprocessors = nn.ModuleDict(
-            {VISION: VisionPreprocessor(config), TEXT: TextPreprocessor(config)}
-        )
+        self.modality_preprocessors = nn.ModuleDict({VISION: VisionPreprocessor(config), TEXT: TextPreprocessor(config)})
         self.modality_trunks = nn.ModuleDict(
             {name: _trunk(shape, norm_first=name == VISION) for name, shape in config.trunks.items()}
         )
@@ -148,6 +146,12 @@ class ImageBind(nn.Module):
         """Pictures [B, 3, S, S] in [-1, 1] -> unit vectors [B, E], read off the class token."""
         tokens = self._trunk_forward(VISION, self.modality_preprocessors[VISION](pixels))
         return self._head(VISION, tokens[:, 0])
+
+    def image_tokens(self, pixels: Tensor) -> Tensor:
+        """Pictures [B, 3, S, S] in [-1, 1] -> normalised class and patch tokens [B, 1 + (S / patch)², D]: what tier 1 hands on."""
+        tokens = self._trunk_forward(VISION, self.modality_preprocessors[VISION](pixels))
+        normalised: Tensor = self.modality_heads[VISION]["norm"](tokens)
+        return normalised
 
     def encode_text(self, ids: Tensor, last: Tensor) -> Tensor:
         """Token ids [B, L] -> unit vectors [B, E], read off position `last` [B] (the end token); attention is causal."""
@@ -183,9 +187,7 @@ class ImageBind(nn.Module):
         described["trunks"] = {name: Trunk(**shape) for name, shape in described["trunks"].items()}
         described["stem"] = tuple(described["stem"])
         model = cls(ImageBindConfig(**described))
-        model.load_state_dict(
-            {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
-        )
+        model.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()})
         return model.eval()
 
 

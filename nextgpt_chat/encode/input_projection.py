@@ -1,20 +1,40 @@
-"""From the encoder's space into the language model's: the only trained part of tier 1."""
+"""From the encoder's tokens into the language model: the only trained part of tier 1 (section 3 of the paper)."""
 
+import torch
 from torch import Tensor, nn
 
 
 class InputProjection(nn.Module):
-    """A linear map that turns one embedding into `tokens` language-model embeddings.
+    """Learned group tokens gather what the encoder's tokens say, and become language-model embeddings.
 
-    With one token this is the linear projection of NExT-GPT (section 3; v1 of the paper); more tokens give a small language
-    model the room that one wide vector gives a large one. A separate map for each kind of medium shares the same shape.
+    The paper groups with hard assignments in three stages; at this size one stage of soft assignment (attention from the group tokens
+    to the encoder's tokens) does the work. Every kind of medium has a grouping of its own.
     """
 
-    def __init__(self, embedding: int, hidden: int, tokens: int, kinds: tuple[str, ...]) -> None:
+    def __init__(self, width: int, hidden: int, tokens: int, kinds: tuple[str, ...], heads: int = 4) -> None:
+        """`width` features of an encoder token; `tokens` embeddings of `hidden` features out."""
         super().__init__()
-        self.tokens = tokens
-        self.projections = nn.ModuleDict({kind: nn.Linear(embedding, tokens * hidden) for kind in kinds})
+        self.groupings = nn.ModuleDict({kind: Grouping(width, hidden, tokens, heads) for kind in kinds})
 
-    def forward(self, embeddings: Tensor, kind: str) -> Tensor:
-        """[B, E] -> [B, tokens, H] for media of one kind."""
-        return self.projections[kind](embeddings).unflatten(-1, (self.tokens, -1))
+    def forward(self, tokens: Tensor, kind: str) -> Tensor:
+        """[B, N, D] tokens of media of one kind -> [B, T, H]."""
+        projected: Tensor = self.groupings[kind](tokens)
+        return projected
+
+
+class Grouping(nn.Module):
+    """N tokens to T groups."""
+
+    def __init__(self, width: int, hidden: int, tokens: int, heads: int) -> None:
+        super().__init__()
+        self.group_tokens = nn.Parameter(torch.randn(1, tokens, width))
+        self.assign = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.norm = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, hidden))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[B, N, D] -> [B, T, H]."""
+        groups = self.group_tokens.expand(len(tokens), -1, -1)
+        gathered, _ = self.assign(groups, tokens, tokens, need_weights=False)
+        projected: Tensor = self.mlp(self.norm(groups + gathered))
+        return projected

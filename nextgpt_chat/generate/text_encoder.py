@@ -32,9 +32,7 @@ def clip_text_model(imagebind: ImageBind, length: int, begin: int, end: int, pad
         )
     )
     has_prefix = any(name.startswith("text_model.") for name in model.state_dict())
-    weights = {
-        ("text_model." if has_prefix else "") + name: tensor for name, tensor in _renamed(imagebind, length).items()
-    }
+    weights = {("text_model." if has_prefix else "") + name: tensor for name, tensor in _renamed(imagebind, length).items()}
     missing, unexpected = model.load_state_dict(weights, strict=False)
     if unexpected or [name for name in missing if not name.endswith("position_ids")]:
         raise ValueError(f"the text tower does not fit CLIP: missing {missing}, unexpected {unexpected}")

@@ -31,6 +31,8 @@ class Prompt:
     ids: list[int] = field(default_factory=list)
     answer: list[bool] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
+    dropped: int = 0
+    """Turns that did not fit."""
 
     def add(self, ids: Iterable[int], answer: bool = False) -> None:
         """Appends tokens."""
@@ -42,19 +44,20 @@ class Prompt:
 class PromptFormat:
     """Writes turns as token ids."""
 
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, signals: dict[str, tuple[str, int]], input_tokens: int
-    ) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, signals: dict[str, tuple[str, int]], input_tokens: int) -> None:
         """`signals` gives prefix and count of the signal tokens by kind of medium."""
         self.tokenizer = tokenizer
         self.input_tokens = input_tokens
-        self.begin, self.end, self.pad, self.user, self.assistant = (
-            self._id(t) for t in (BEGIN, END, PAD, USER, ASSISTANT)
-        )
+        self.begin, self.end, self.pad, self.user, self.assistant = (self._id(t) for t in (BEGIN, END, PAD, USER, ASSISTANT))
         self._wrappers = {kind: (self._id(left), self._id(right)) for kind, (left, right) in WRAPPERS.items()}
         self.groups = SignalGroups(
             {kind: tuple(self._id(name) for name in signal_names(*signal)) for kind, signal in signals.items()}
         )
+
+    @property
+    def not_for_replies(self) -> frozenset[int]:
+        """Ids that a reply never contains."""
+        return frozenset({self.begin, self.pad, self.user, self.assistant, *(i for pair in self._wrappers.values() for i in pair)})
 
     def _id(self, token: str) -> int:
         found = self.tokenizer.convert_tokens_to_ids(token)
@@ -74,7 +77,10 @@ class PromptFormat:
         """
         whole = Prompt()
         whole.add([self.begin])
-        for prompt in self._newest([(turn.role, self._turn(turn)) for turn in turns], limit):
+        written = [(turn.role, self._turn(turn)) for turn in turns]
+        kept = self._newest(written, limit)
+        whole.dropped = len(written) - len(kept)
+        for prompt in kept:
             whole.slots.extend(Slot(slot.start + len(whole.ids), slot.medium) for slot in prompt.slots)
             whole.ids.extend(prompt.ids)
             whole.answer.extend(prompt.answer)

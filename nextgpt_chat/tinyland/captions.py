@@ -1,6 +1,7 @@
 """Scenes in words: one canonical caption, and many other ways to say the same."""
 
 import random
+from collections.abc import Collection
 
 from nextgpt_chat.tinyland.scene import Scene
 
@@ -65,3 +66,15 @@ def free_caption(scene: Scene, rng: random.Random) -> str:
             f"{article} {things}, {size} and {scene.colour}, {where}, {when}",
         )
     )
+
+
+def partial_caption(scene: Scene, kept: Collection[str], rng: random.Random) -> str:
+    """Only the attributes in `kept`: `green bell at night`, `two things on the left`. True of every scene that shares them."""
+    count = scene.count if "count" in kept else 1
+    words = [NUMBERS[count]] if "count" in kept else []
+    words += [rng.choice(SIZE_WORDS[scene.size])] if "size" in kept else []
+    words += [scene.colour] if "colour" in kept else []
+    words.append(plural(thing_word(scene.thing, rng) if "thing" in kept else "thing", count))
+    words += [rng.choice(WHERE_WORDS[scene.place])] if "place" in kept else []
+    words += [rng.choice(WHEN_WORDS[scene.time])] if "time" in kept else []
+    return " ".join(words)

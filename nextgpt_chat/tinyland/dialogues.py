@@ -159,9 +159,7 @@ def draw_request(scene: Scene, rng: random.Random) -> Exchange:
 def short_request(scene: Scene, rng: random.Random) -> Exchange:
     """A request that leaves attributes open; what is not said is big, one, in the middle, by day."""
     kept = {name for name in ("size", "place", "count", "time") if rng.random() < 0.35}
-    scene = Scene(
-        scene.thing, scene.colour, **{name: value for name, value in scene.attributes().items() if name in kept}
-    )  # type: ignore[arg-type]
+    scene = Scene(scene.thing, scene.colour, **{name: value for name, value in scene.attributes().items() if name in kept})  # type: ignore[arg-type]
     words = ["a" if scene.count == 1 else NUMBERS[scene.count]]
     if "size" in kept:
         words.append(rng.choice(SIZE_WORDS[scene.size]))
@@ -250,9 +248,9 @@ def _ask_time(s: Scene, rng: random.Random) -> tuple[str, str]:
 
 def _ask_spot(s: Scene, rng: random.Random) -> tuple[str, str]:
     place = rng.choice(PLACES)
-    ask = _pick(
-        rng, ("what is {}?", "what was {}?", "and what was {}?", "what do you see {}?", "is there anything {}?")
-    ).format(WHERE[place])
+    ask = _pick(rng, ("what is {}?", "what was {}?", "and what was {}?", "what do you see {}?", "is there anything {}?")).format(
+        WHERE[place]
+    )
     if place == s.place:
         return ask, f"{_sure(noun_phrase(s))}."
     return ask, f"Nothing is {WHERE[place]}. {_sure(_the(s))} {_be(s)} {WHERE[s.place]}."
@@ -270,9 +268,7 @@ def _ask_whether(s: Scene, rng: random.Random) -> tuple[str, str]:
             f"{_be(s)} {'this' if s.count == 1 else 'these'} {'a ' if s.count == 1 else ''}{plural(str(value), s.count)}?",
             (f"{right}, {_pronoun(s)} {_be(s)} {'a ' if s.count == 1 else ''}{plural(s.thing, s.count)}."),
         )
-    return _pick(
-        rng, (f"{{be}} {{pro}} {value}?", f"{{be}} {{the}} {value}?")
-    ), f"{right}, {_pronoun(s)} {_be(s)} {truth}."
+    return _pick(rng, (f"{{be}} {{pro}} {value}?", f"{{be}} {{the}} {value}?")), f"{right}, {_pronoun(s)} {_be(s)} {truth}."
 
 
 QUESTIONS: dict[str, Callable[[Scene, random.Random], tuple[str, str]]] = {
@@ -325,9 +321,7 @@ def edit(scene: Scene, rng: random.Random) -> Exchange:
 
 def before(scene: Scene, earlier: Scene, rng: random.Random) -> Exchange:
     """A question about the picture before the last one."""
-    name = rng.choice(
-        [n for n in ("colour", "thing", "count") if getattr(scene, n) != getattr(earlier, n)] or ["colour"]
-    )
+    name = rng.choice([n for n in ("colour", "thing", "count") if getattr(scene, n) != getattr(earlier, n)] or ["colour"])
     ask = {
         "colour": "what colour was it before?",
         "thing": "what was it before?",
@@ -355,16 +349,12 @@ def outside_request(rng: random.Random, words: outside.Outside = outside.TRAININ
         return Exchange(_pick(rng, DRAW).format(phrase), NO_THING, intent="outside")
     if kind == "colour":
         thing = rng.choice(THINGS)
-        phrase = rng.choice(
-            (f"a {rng.choice(words.colours)} {thing}", f"two {rng.choice(words.colours)} {plural(thing, 2)}")
-        )
+        phrase = rng.choice((f"a {rng.choice(words.colours)} {thing}", f"two {rng.choice(words.colours)} {plural(thing, 2)}"))
         return Exchange(_pick(rng, DRAW).format(phrase), NO_COLOUR, intent="outside")
     if kind == "count":
         many = rng.choice(("four", "five", "six", "seven", "ten", "a hundred", "twenty", "4", "10"))
         return Exchange(
-            _pick(rng, DRAW).format(
-                f"{many} {rng.choice(('', rng.choice(COLOURS) + ' '))}{plural(rng.choice(THINGS), 2)}"
-            ),
+            _pick(rng, DRAW).format(f"{many} {rng.choice(('', rng.choice(COLOURS) + ' '))}{plural(rng.choice(THINGS), 2)}"),
             NO_COUNT,
             intent="outside",
         )
@@ -416,9 +406,7 @@ OWN_COLOUR = {
 """The colour that a thing has when nobody names one."""
 
 
-def dialogue(
-    rng: random.Random, turns: int, new_scene: Callable[[random.Random], Scene] = random_scene
-) -> list[Exchange]:
+def dialogue(rng: random.Random, turns: int, new_scene: Callable[[random.Random], Scene] = random_scene) -> list[Exchange]:
     """A conversation of `turns` exchanges; scenes come from `new_scene`."""
     exchanges: list[Exchange] = []
     seen: list[Scene] = []

@@ -90,9 +90,7 @@ def fit(
     with _bar() as bar, (folder / "log.jsonl").open("a", encoding="utf-8") as journal:
         task = bar.add_task(folder.name, total=plan.steps, completed=done, note="")
         for step in range(done + 1, plan.steps + 1):
-            values = losses(
-                model, _to(batch(random.Random(f"{seed}/{step}/{accelerator.process_index}")), accelerator.device)
-            )
+            values = losses(model, _to(batch(random.Random(f"{seed}/{step}/{accelerator.process_index}")), accelerator.device))
             optimizer.zero_grad()
             accelerator.backward(values["loss"])
             accelerator.clip_grad_norm_(trainable, plan.clip)
@@ -111,9 +109,7 @@ def fit(
                 journal.write(json.dumps(row) + "\n")
             if step % 100 == 0:
                 journal.flush()
-                log.info(
-                    "%s step %d of %d, %s, %.0f s", folder.name, step, plan.steps, note, time.monotonic() - started
-                )
+                log.info("%s step %d of %d, %s, %.0f s", folder.name, step, plan.steps, note, time.monotonic() - started)
             if step % plan.save_every == 0 or step == plan.steps:
                 _save(accelerator, folder, step)
     if accelerator.is_main_process:

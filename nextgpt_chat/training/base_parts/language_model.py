@@ -15,7 +15,7 @@ from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.talk import captions_in_slots, dialogue_batch, next_token_loss, pad, turns
 
-PLAN = Plan(steps=3200, rate=2e-3, decay=0.05, bf16=True)
+PLAN = Plan(steps=1500, rate=2e-3, decay=0.05, bf16=True)
 EXCHANGES = 120
 """Exchanges in a batch."""
 OTHER_WEIGHT = 0.1

@@ -1,0 +1,108 @@
+"""The language model of a checkpoint, with its LoRA merged: reads embeddings, writes tokens one by one.
+
+It knows tokens, signal groups and the key-value cache. It knows no files of media, no decoders and no conversations.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import AutoTokenizer, DynamicCache, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from nextgpt_chat.errors import Cancelled
+from nextgpt_chat.reason.signal_tokens import SignalGroups
+
+
+@dataclass(frozen=True)
+class Word:
+    """One token of text."""
+
+    token: int
+
+
+@dataclass(frozen=True)
+class SignalGroup:
+    """A complete signal group with what the output projection reads."""
+
+    kind: str
+    states: Tensor
+    """Last hidden states at the group's tokens [1, count, H]."""
+    embeddings: Tensor
+    """Input embeddings of the group's tokens [1, count, H]."""
+
+
+class LanguageModel:
+    """A causal language model that can be interrupted between any two tokens."""
+
+    def __init__(self, folder: Path, lora: Path, device: torch.device) -> None:
+        """Loads the base model in `folder` and merges the adapter in `lora` into it."""
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        base = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        self.model: LlamaForCausalLM = PeftModel.from_pretrained(base, lora).merge_and_unload().eval().to(device)
+        self.device = device
+
+    @property
+    def hidden(self) -> int:
+        """Features of an embedding."""
+        return int(self.model.config.hidden_size)
+
+    def embed(self, ids: list[int]) -> Tensor:
+        """Token ids -> input embeddings [1, L, H]."""
+        embedded: Tensor = self.model.get_input_embeddings()(torch.tensor([ids], device=self.device))
+        return embedded
+
+    @torch.inference_mode()
+    def write(
+        self,
+        prompt: Tensor,
+        groups: SignalGroups,
+        end: int,
+        most: int,
+        temperature: float,
+        generator: torch.Generator,
+        cancelled: Callable[[], bool],
+        banned: frozenset[int] = frozenset(),
+    ) -> Iterator[Word | SignalGroup]:
+        """Continues `prompt` [1, L, H] by at most `most` tokens, until the token `end`.
+
+        Once the first token of a signal group is chosen, the rest of the group is forced in one pass. Tokens that can only stand
+        inside a group, and those in `banned`, are never chosen. Raises `Cancelled` as soon as `cancelled()` is true.
+        """
+        cache = DynamicCache(config=self.model.config)
+        forbidden = torch.tensor(sorted({*groups.never_first, *banned}), device=self.device)
+        states = self._read(prompt, cache)
+        written = 0
+        while written < most:
+            if cancelled():
+                raise Cancelled
+            logits = self.model.lm_head(states[:, -1])[0].float()
+            logits[forbidden] = float("-inf")
+            token = choose(logits, temperature, generator)
+            if token == end:
+                return
+            kind = groups.begun_by(token)
+            if kind is None:
+                yield Word(token)
+                states = self._read(self.embed([token]), cache)
+                written += 1
+            else:
+                embeddings = self.embed(list(groups.ids[kind]))
+                states = self._read(embeddings, cache)
+                yield SignalGroup(kind, states, embeddings)
+                written += embeddings.shape[1]
+
+    def _read(self, embeddings: Tensor, cache: DynamicCache) -> Tensor:
+        """Last hidden states [1, N, H] of new positions; the cache grows by them."""
+        states: Tensor = self.model.model(inputs_embeds=embeddings, past_key_values=cache, use_cache=True).last_hidden_state
+        return states
+
+
+def choose(logits: Tensor, temperature: float, generator: torch.Generator) -> int:
+    """The most probable token at temperature 0, otherwise a draw from the softened distribution."""
+    if temperature <= 0:
+        return int(logits.argmax())
+    probabilities = (logits / temperature).softmax(dim=-1).cpu()
+    return int(torch.multinomial(probabilities, 1, generator=generator))

@@ -1,0 +1,136 @@
+"""The whole model as the three stages see it: media in, words and prompt embeddings out, with the losses of both.
+
+The stages differ only in what they train and on which dialogues; this module computes the same thing for all of them.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from nextgpt_chat.encode.imagebind import VISION, ImageBind
+from nextgpt_chat.encode.input_projection import InputProjection
+from nextgpt_chat.generate.output_projection import OutputProjection
+from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embeddings
+from nextgpt_chat.reason.interleave import interleave, signal_states
+from nextgpt_chat.reason.prompt import PromptFormat
+from nextgpt_chat.tinyland.captions import caption
+from nextgpt_chat.tinyland.dialogues import Exchange
+from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH
+from nextgpt_chat.training.base_parts.imagebind import text_batch
+from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+from nextgpt_chat.training.loop import Losses
+from nextgpt_chat.training.pictures import picture_batch
+from nextgpt_chat.training.talk import next_token_loss, pad, turns
+
+INPUT_TOKENS = 8
+"""Language-model positions of one picture."""
+PROJECTION = {"hidden": 128, "layers": 2, "heads": 4}
+"""Shape of the output projection."""
+
+TalkBatch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What turns dialogues into batches."""
+
+    tokenizer: PreTrainedTokenizerBase
+    form: PromptFormat
+
+    def batch(self, dialogues: Sequence[Sequence[Exchange]], rng: random.Random) -> TalkBatch:
+        """Dialogues as padded ids with the pictures that were shown and the prompts of those that were drawn."""
+        prompts = [self.form.conversation(turns(exchanges, rng)) for exchanges in dialogues]
+        padded = pad(prompts, self.form.pad)
+        shown = [exchange.shown for exchanges in dialogues for exchange in exchanges if exchange.shown]
+        drawn = [caption(exchange.drawn) for exchanges in dialogues for exchange in exchanges if exchange.drawn]
+        slots = [(row, slot.start) for row, prompt in enumerate(prompts) for slot in prompt.slots]
+        groups = (padded.ids == self.form.groups.ids["image"][0]).nonzero()
+        batch = {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer}
+        batch["slots"] = torch.tensor(slots).reshape(-1, 2)
+        batch["groups"] = groups.reshape(-1, 2)
+        batch["pixels"] = picture_batch(shown, rng) if shown else torch.zeros(0, 3, 80, 80)
+        batch["prompts"] = (
+            text_batch(self.tokenizer, drawn, PROMPT_LENGTH)[0] if drawn else torch.zeros(0, PROMPT_LENGTH, dtype=torch.long)
+        )
+        return batch
+
+
+def load_tools(parts: Path) -> Tools:
+    """The tokenizer of the run and the prompt format on top of it."""
+    tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
+    return Tools(tokenizer, PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, INPUT_TOKENS))
+
+
+class Alignment(nn.Module):
+    """ImageBind, input projection, language model and output projection in one forward pass. Everything starts frozen."""
+
+    def __init__(self, parts: Path, language_model: LlamaForCausalLM) -> None:
+        super().__init__()
+        self.imagebind = ImageBind.from_pretrained(parts / "imagebind")
+        self.language_model = language_model
+        hidden = language_model.config.hidden_size
+        self.input_projection = InputProjection(self.imagebind.config.trunks[VISION].width, hidden, INPUT_TOKENS, ("image",))
+        self.text_encoder = load_text_encoder(parts)
+        self.output_projections = nn.ModuleDict(
+            {"image": OutputProjection(hidden, queries=PROMPT_LENGTH, width=self.text_encoder.config.hidden_size, **PROJECTION)}
+        )
+        self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Alignment":
+        """Frozen parts stay in evaluation mode."""
+        super().train(mode)
+        self.imagebind.eval()
+        self.text_encoder.eval()
+        return self
+
+    def forward(self, batch: TalkBatch) -> Losses:
+        """Cross-entropy on the model's own words, and the distance of projected signals to the decoder's caption embeddings."""
+        language_model = self.language_model
+        words = language_model.get_input_embeddings()(batch["ids"])
+        seen = words
+        if len(batch["pixels"]):
+            with torch.no_grad():
+                tokens = self.imagebind.image_tokens(batch["pixels"])
+            seen = interleave(words, self.input_projection(tokens, "image"), *batch["slots"].T)
+        states = language_model.model(inputs_embeds=seen, attention_mask=batch["mask"]).last_hidden_state
+        logits = language_model.lm_head(states)
+        losses = {"words": next_token_loss(logits, batch["ids"], batch["answer"].float())}
+        if len(batch["groups"]):
+            made = self.project(states, words, batch["groups"])
+            losses["distance"] = functional.mse_loss(made.float(), prompt_embeddings(self.text_encoder, batch["prompts"]).float())
+        return {
+            "loss": torch.stack(list(losses.values())).sum(),
+            **{name: value.detach() for name, value in losses.items()},
+        }
+
+    def project(self, states: Tensor, words: Tensor, groups: Tensor) -> Tensor:
+        """Prompt embeddings [N, queries, width] of the signal groups at (row, start) [N, 2]."""
+        rows, starts = groups.T
+        count = IMAGE_SIGNAL[1]
+        made: Tensor = self.output_projections["image"](
+            signal_states(states, rows, starts, count), signal_states(words, rows, starts, count)
+        )
+        return made
+
+
+def load_text_encoder(parts: Path) -> nn.Module:
+    """The image decoder's text encoder, from the encoder of this run (the denoiser may still be in training)."""
+    return clip_text_model(ImageBind.from_pretrained(parts / "imagebind"), PROMPT_LENGTH, begin=1, end=2, pad=0)
+
+
+def save_weights(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """One module's weights as safetensors."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.detach().to(dtype).contiguous() for name, tensor in module.state_dict().items()}, path)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """What `save_weights` wrote; every key must be there."""
+    module.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})

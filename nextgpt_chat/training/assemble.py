@@ -1,0 +1,70 @@
+"""The last step of the recipe: trained parts become a checkpoint folder in half precision."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from nextgpt_chat.encode.imagebind import ImageBind
+from nextgpt_chat.training.alignment import INPUT_TOKENS, PROJECTION
+from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH
+from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+
+DESCRIPTION = {
+    "format": 1,
+    "name": "tinyland",
+    "title": "Tinyland",
+    "knows": "A small model trained from nothing that sees, draws and talks about one small world: birds, cars, bells, drums, clouds, "
+    "clocks, dogs and boats in eight colours.",
+    "examples": [
+        "Draw two small red birds on the left at night",
+        "Show me a big purple cloud by day",
+        "What can you do?",
+        "A photo of Paris, please",
+    ],
+    "inputs": ["text", "image"],
+    "outputs": ["text", "image"],
+    "context": 384,
+}
+DECODING = {"steps": 20, "max_steps": 50, "guidance": 2.5, "max_guidance": 8.0, "size": 80}
+
+
+def run(parts: Path, out: Path) -> None:
+    """Writes the checkpoint folder `out` from the parts of a finished run; a model card that is there already stays."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("imagebind", "llm", "lora", "image_decoder"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    imagebind = ImageBind.from_pretrained(parts / "imagebind")
+    imagebind.save_pretrained(out / "imagebind")
+    LlamaForCausalLM.from_pretrained(parts / "stage2" / "llm").half().save_pretrained(out / "llm")
+    AutoTokenizer.from_pretrained(parts / "tokenizer").save_pretrained(out / "llm")
+    pipeline = StableDiffusionPipeline.from_pretrained(parts / "image_decoder", safety_checker=None)
+    pipeline.to(torch.float16).save_pretrained(out / "image_decoder")
+    shutil.copytree(parts / "stage3" / "lora", out / "lora", ignore=shutil.ignore_patterns("README.md"))
+    for path in (out / "lora" / "adapter_model.safetensors",):
+        _halve(path, path)
+    adapter = out / "lora" / "adapter_config.json"
+    described = json.loads(adapter.read_text(encoding="utf-8"))
+    described["base_model_name_or_path"] = "../llm"
+    adapter.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    for name in ("input_projection", "output_projections"):
+        _halve(parts / "stage3" / f"{name}.safetensors", out / f"{name}.safetensors")
+    prefix, count = IMAGE_SIGNAL
+    width = pipeline.text_encoder.config.hidden_size
+    description = {
+        **DESCRIPTION,
+        "input_tokens": INPUT_TOKENS,
+        "signals": {"image": {"prefix": prefix, "count": count, "queries": PROMPT_LENGTH, "width": width}},
+        "projection": PROJECTION,
+        "decoding": {"image": DECODING},
+    }
+    (out / "nextgpt.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def _halve(source: Path, target: Path) -> None:
+    weights = {name: tensor.half().contiguous() for name, tensor in load_file(source).items()}
+    save_file(weights, target, metadata={"format": "pt"})

@@ -1,0 +1,30 @@
+"""Stage 1, encoding-side alignment (section 4.1 of the paper): pictures become something that the language model can read.
+
+The language model is frozen and says what it sees; only the input projection learns.
+"""
+
+import random
+from pathlib import Path
+
+from transformers import LlamaForCausalLM
+
+from nextgpt_chat.tinyland.dialogues import describe
+from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, save_weights
+from nextgpt_chat.training.loop import Plan, fit
+
+PLAN = Plan(steps=500, rate=3e-3, decay=0.0, bf16=True, save_every=100)
+BATCH = 64
+
+
+def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
+    """Trains the input projection and saves it as `parts/stage1/input_projection.safetensors`."""
+    tools = load_tools(parts)
+    model = Alignment(parts, LlamaForCausalLM.from_pretrained(parts / "llm"))
+    model.input_projection.requires_grad_(True)
+
+    def batch(rng: random.Random) -> TalkBatch:
+        return tools.batch([[describe(training_scene(rng), rng, shown=True)] for _ in range(BATCH)], rng)
+
+    fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
+    save_weights(model.input_projection, parts / "stage1" / "input_projection.safetensors")

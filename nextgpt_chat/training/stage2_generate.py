@@ -1,0 +1,50 @@
+"""Stage 2, decoding-side alignment (section 4.2 of the paper): signal tokens become something that the decoder can draw.
+
+The language model repeats a caption and adds a signal group; the output projection turns the group into the prompt embeddings that
+the decoder's own text encoder gives that caption. The output projection and the rows of the signal tokens learn, in the embedding
+table and in the output layer; everything else is frozen.
+"""
+
+import random
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import LlamaForCausalLM
+
+from nextgpt_chat.tinyland.captions import caption, free_caption
+from nextgpt_chat.tinyland.dialogues import Exchange
+from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, save_weights
+from nextgpt_chat.training.loop import Plan, fit
+
+PLAN = Plan(steps=700, rate=2e-3, decay=0.0, bf16=True, save_every=100)
+BATCH = 64
+
+
+def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
+    """Trains the output projection (`parts/stage2/output_projections.safetensors`) and the signal tokens (`parts/stage2/llm`)."""
+    tools = load_tools(parts)
+    model = Alignment(parts, LlamaForCausalLM.from_pretrained(parts / "llm"))
+    model.output_projections.requires_grad_(True)
+    signals = [token for ids in tools.form.groups.ids.values() for token in ids]
+    for layer in (model.language_model.get_input_embeddings(), model.language_model.get_output_embeddings()):
+        renew_rows(layer.weight, signals)
+
+    def batch(rng: random.Random) -> TalkBatch:
+        scenes = [training_scene(rng) for _ in range(BATCH)]
+        return tools.batch([[Exchange(free_caption(scene, rng), f"{caption(scene)}.", drawn=scene)] for scene in scenes], rng)
+
+    fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
+    save_weights(model.output_projections, parts / "stage2" / "output_projections.safetensors")
+    model.language_model.save_pretrained(parts / "stage2" / "llm")
+
+
+def renew_rows(weight: Tensor, rows: list[int]) -> None:
+    """Sets `rows` to the mean row and lets only them learn."""
+    with torch.no_grad():
+        weight[rows] = weight.mean(dim=0) + 0.02 * torch.randn(len(rows), weight.shape[1])
+    mask = torch.zeros(len(weight), 1)
+    mask[rows] = 1
+    weight.requires_grad_(True)
+    weight.register_hook(lambda gradient: gradient * mask.to(gradient.device))

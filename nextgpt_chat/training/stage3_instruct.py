@@ -1,0 +1,46 @@
+"""Stage 3, instruction tuning (section 4.3 and 5 of the paper): whole dialogues, with pictures in and out.
+
+A LoRA on the language model and both projections learn together: when to draw, what to draw after "make it blue", what was asked
+about which picture, and what lies outside.
+"""
+
+import random
+from pathlib import Path
+
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaForCausalLM
+
+from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, load_weights, save_weights
+from nextgpt_chat.training.loop import Plan, fit
+from nextgpt_chat.training.talk import dialogue_batch
+
+PLAN = Plan(steps=2000, rate=1.5e-3, decay=0.0, bf16=True)
+EXCHANGES = 120
+LORA = LoraConfig(
+    r=16,
+    lora_alpha=32,
+    lora_dropout=0.0,
+    target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    task_type="CAUSAL_LM",
+)
+
+
+def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
+    """Trains LoRA and projections and saves them below `parts/stage3`."""
+    tools = load_tools(parts)
+    base = LlamaForCausalLM.from_pretrained(parts / "stage2" / "llm")
+    model = Alignment(parts, base)
+    load_weights(model.input_projection, parts / "stage1" / "input_projection.safetensors")
+    load_weights(model.output_projections, parts / "stage2" / "output_projections.safetensors")
+    tuned = get_peft_model(base, LORA)
+    model.input_projection.requires_grad_(True)
+    model.output_projections.requires_grad_(True)
+
+    def batch(rng: random.Random) -> TalkBatch:
+        return tools.batch(dialogue_batch(rng, EXCHANGES), rng)
+
+    fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
+    out = parts / "stage3"
+    save_weights(model.input_projection, out / "input_projection.safetensors")
+    save_weights(model.output_projections, out / "output_projections.safetensors")
+    tuned.save_pretrained(out / "lora")
