@@ -11,7 +11,6 @@ from nextgpt_chat.tinyland import outside
 from nextgpt_chat.tinyland.captions import (
     NUMBERS,
     SIZE_WORDS,
-    WHEN,
     WHEN_WORDS,
     WHERE,
     WHERE_WORDS,

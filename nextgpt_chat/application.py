@@ -1,0 +1,91 @@
+"""The application put together: database, engine, page, routes."""
+
+import os
+import socket
+from collections.abc import Callable
+
+from starlette.middleware import Middleware
+
+from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.errors import SetupError
+from nextgpt_chat.events import Reply
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.settings import Settings
+from nextgpt_chat.store.conversations import Conversations
+from nextgpt_chat.store.database import open_database
+from nextgpt_chat.store.jobs import Jobs
+from nextgpt_chat.ui.chat_page import ChatPage
+from nextgpt_chat.ui.theme import CSS, HEAD, theme
+from nextgpt_chat.web.routes import routes
+from nextgpt_chat.web.security import SecurityHeaders
+from nextgpt_chat.web.visitor import VisitorMiddleware, Visitors, signing_key
+
+
+class App:
+    """Everything that runs in one server process."""
+
+    def __init__(self, settings: Settings, checkpoint: Checkpoint, load: Callable[[ContentStore], Reply]) -> None:
+        """Opens the database. `load` is called in the engine's thread, so the page is up before the model is."""
+        self.settings = settings
+        self.content = ContentStore(settings.media)
+        self.database = open_database(settings.database_url)
+        self.conversations = Conversations(self.database, self.content, settings)
+        self.jobs = Jobs(self.database, self.content)
+        self.worker = Worker(self.jobs, lambda: load(self.content), checkpoint.name)
+        self.visitors = Visitors(signing_key(settings.data), self.conversations, settings.media_url_seconds)
+        self.page = ChatPage(settings, checkpoint, self.conversations, self.jobs, self.worker, self.visitors)
+
+    def launch(self) -> str:
+        """Starts to serve in the background and returns the address. Raises `SetupError` if the port is taken."""
+        settings = self.settings
+        check_port(settings.host, settings.port)
+        uploads = (settings.data / "uploads").resolve()
+        uploads.mkdir(parents=True, exist_ok=True)
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+        self.worker.start()
+        blocks = self.page.build()
+        blocks.queue(max_size=200, default_concurrency_limit=None)
+        _, url, _ = blocks.launch(
+            server_name=settings.host,
+            server_port=settings.port,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            show_error=False,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            pwa=False,
+            strict_cors=True,
+            max_file_size=settings.max_upload_mb * 10**6,
+            theme=theme(),
+            css=CSS,
+            head=HEAD,
+            app_kwargs={
+                "routes": routes(self.visitors, self.worker),
+                "middleware": [Middleware(SecurityHeaders), Middleware(VisitorMiddleware, visitors=self.visitors)],
+            },
+        )
+        self.blocks = blocks
+        return str(url)
+
+    def close(self) -> None:
+        """Ends the running reply, the page and the database."""
+        self.worker.stop()
+        if hasattr(self, "blocks"):
+            self.blocks.close(verbose=False)
+        self.database.close()
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises `SetupError` if something else listens there: a server that moves to another port is not found again."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SetupError(
+                f"Port {port} on {host} cannot be used: {error.strerror}. Stop the other program, or choose another port with NEXTGPT_PORT or --port."
+            ) from error

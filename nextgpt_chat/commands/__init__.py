@@ -1,0 +1,1 @@
+"""One module per word of the command line; each has a `main` whose arguments are the word's options."""

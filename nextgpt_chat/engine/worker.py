@@ -1,0 +1,146 @@
+"""The local engine: one thread that loads the model, claims jobs and logs what happens.
+
+It is given `load`, which returns a `Reply`; it knows neither models nor pages.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from nextgpt_chat.errors import UserError
+from nextgpt_chat.events import Done, Event, Failed, MediaProgress, Reply, TextDelta
+from nextgpt_chat.store.jobs import INTERRUPTED, Job, Jobs, worker_name
+
+log = logging.getLogger(__name__)
+
+POLL = 0.5
+"""Seconds between looks at the queue when nobody notifies."""
+FLUSH = 0.1
+"""Seconds for which events are collected before they are written; a page cannot show more than ten changes a second well."""
+CANCEL_CHECK = 0.1
+"""Seconds between looks at the cancel flag."""
+BROKEN = "Something went wrong while the reply was made. It is in the log; press Retry to try again."
+
+
+class Worker:
+    """Makes replies, one at a time, in a thread of its own."""
+
+    def __init__(self, jobs: Jobs, load: Callable[[], Reply], model: str) -> None:
+        """`load` returns the model named `model`; only jobs for that model are claimed."""
+        self.jobs, self.load, self.model = jobs, load, model
+        self.state = "loading"
+        """loading, ready or failed."""
+        self.problem: str | None = None
+        """Why the model could not be loaded, in a sentence."""
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Marks what an earlier process left behind, and begins."""
+        interrupted = self.jobs.recover()
+        if interrupted:
+            log.warning("%d replies were interrupted by the end of the last process", interrupted)
+        self._thread.start()
+
+    def notify(self) -> None:
+        """There is a new job."""
+        self._wake.set()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Interrupts the running reply (it can be retried) and ends the thread."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(timeout)
+
+    def __enter__(self) -> "Worker":
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        reply = self._loaded()
+        while not self._stopping.is_set():
+            job = self.jobs.claim(worker_name(), self.model)
+            if job is None:
+                self._wake.wait(POLL)
+                self._wake.clear()
+            elif reply is None:
+                self.jobs.append(job.id, Failed(self.problem or BROKEN))
+            else:
+                self._make(job, reply)
+
+    def _loaded(self) -> Reply | None:
+        try:
+            reply = self.load()
+        except UserError as error:
+            self.problem = str(error)
+        except Exception:
+            log.exception("the model could not be loaded")
+            self.problem = (
+                "The model could not be loaded; the reason is in the log. Run `nextgpt-chat doctor` to see what is missing."
+            )
+        else:
+            self.state = "ready"
+            return reply
+        self.state = "failed"
+        return None
+
+    def _make(self, job: Job, reply: Reply) -> None:
+        """Runs one job to its end; whatever happens, its log ends with Done or Failed."""
+        waiting: list[Event] = []
+        flushed = 0.0
+        last: Event | None = None
+        try:
+            for event in reply(
+                job.conversation, job.settings, _Throttled(lambda: self._stopping.is_set() or self.jobs.cancelled(job.id))
+            ):
+                last = event
+                _collect(waiting, event)
+                if not isinstance(event, TextDelta | MediaProgress) or time.monotonic() - flushed > FLUSH:
+                    if self._stopping.is_set() and isinstance(event, Done):
+                        break
+                    self.jobs.append(job.id, *waiting)
+                    waiting, flushed = [], time.monotonic()
+        except UserError as error:
+            last = self._fail(job, waiting, str(error))
+        except Exception:
+            log.exception("job %s failed", job.id)
+            last = self._fail(job, waiting, BROKEN)
+        if self._stopping.is_set() and not isinstance(last, Failed):
+            self.jobs.append(job.id, *(event for event in waiting if not isinstance(event, Done)), Failed(INTERRUPTED))
+        elif not isinstance(last, Done | Failed):
+            log.error("job %s ended without Done or Failed", job.id)
+            self._fail(job, waiting, BROKEN)
+
+    def _fail(self, job: Job, waiting: list[Event], message: str) -> Failed:
+        failed = Failed(message)
+        self.jobs.append(job.id, *waiting, failed)
+        return failed
+
+
+def _collect(waiting: list[Event], event: Event) -> None:
+    """Adds an event; text grows the text before it, and progress replaces older progress."""
+    before = waiting[-1] if waiting else None
+    if isinstance(event, TextDelta) and isinstance(before, TextDelta):
+        waiting[-1] = TextDelta(before.text + event.text)
+    elif isinstance(event, MediaProgress) and isinstance(before, MediaProgress) and event.index == before.index:
+        waiting[-1] = event
+    else:
+        waiting.append(event)
+
+
+class _Throttled:
+    """A slow question, asked at most every `CANCEL_CHECK` seconds; a yes stays a yes."""
+
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self.ask, self.answer, self.asked = ask, False, 0.0
+
+    def __call__(self) -> bool:
+        if not self.answer and time.monotonic() - self.asked > CANCEL_CHECK:
+            self.answer, self.asked = self.ask(), time.monotonic()
+        return self.answer

@@ -1,0 +1,196 @@
+"""Jobs and their events: how a reply is claimed, logged, followed, cancelled and recovered.
+
+The reply's message is kept up to date with the log, so every finished part survives the end of the process.
+"""
+
+import os
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from nextgpt_chat.conversation import Conversation, Part, Text, Turn
+from nextgpt_chat.errors import NotFoundError
+from nextgpt_chat.events import Done, Event, Failed, MediaReady, Stats, TextDelta
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.settings import ReplySettings
+from nextgpt_chat.store.codec import event_from_json, event_to_json
+from nextgpt_chat.store.conversations import conversation_up_to, write_parts
+from nextgpt_chat.store.database import Database
+from nextgpt_chat.store.tables import ConversationRow, JobEventRow, JobRow, MessageRow, PartRow
+
+INTERRUPTED = "The reply was interrupted before it was complete. What was finished is kept; press Retry to make it again."
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an engine needs to make a reply."""
+
+    id: str
+    conversation: Conversation
+    settings: ReplySettings
+    model: str
+
+
+class Jobs:
+    """The queue and the event log."""
+
+    def __init__(self, database: Database, content: ContentStore) -> None:
+        self.database, self.content = database, content
+
+    def claim(self, worker: str, model: str) -> Job | None:
+        """Takes the oldest queued job for `model`, or None. No two workers get the same one."""
+        with self.database.session() as session:
+            oldest = (
+                select(JobRow.id)
+                .where(JobRow.status == "queued", JobRow.model == model)
+                .order_by(JobRow.number)
+                .limit(1)
+                .scalar_subquery()
+            )
+            taken = session.scalar(
+                update(JobRow)
+                .where(JobRow.id == oldest, JobRow.status == "queued")
+                .values(status="running", worker=worker)
+                .returning(JobRow.id)
+            )
+            if taken is None:
+                return None
+            row = _job(session, taken)
+            reply = _reply(session, row)
+            conversation = conversation_up_to(session, reply.parent_id, row.conversation_id, self.content)
+            return Job(row.id, conversation, ReplySettings(**row.settings), row.model)
+
+    def append(self, job: str, *events: Event) -> int:
+        """Adds events to the log in one transaction and brings the reply up to date; returns the last number given."""
+        with self.database.session() as session:
+            seq = session.scalar(select(func.max(JobEventRow.seq)).where(JobEventRow.job_id == job)) or 0
+            for event in events:
+                seq += 1
+                name, body = event_to_json(event)
+                session.add(JobEventRow(job_id=job, seq=seq, kind=name, body=body))
+            session.flush()
+            if any(isinstance(event, TextDelta | MediaReady | Done | Failed) for event in events):
+                self._update_reply(session, job)
+            return seq
+
+    def _update_reply(self, session: Session, job: str) -> None:
+        """Writes the reply's parts and, at the end, its status from the log."""
+        events = self._events(session, job, 0)
+        row = _job(session, job)
+        reply = _reply(session, row)
+        session.query(PartRow).filter(PartRow.message_id == reply.id).delete()
+        session.flush()
+        write_parts(session, reply, Turn("assistant", parts_of([event for _, event in events])))
+        last = events[-1][1]
+        if isinstance(last, Done):
+            row.status = "stopped" if last.stats.stopped else "done"
+            reply.status = "stopped" if last.stats.stopped else "complete"
+            reply.stats = asdict(last.stats)
+        elif isinstance(last, Failed):
+            row.status = reply.status = "interrupted" if last.message == INTERRUPTED else "failed"
+            reply.error = last.message
+
+    def events(self, user: str, job: str, after: int = 0) -> list[tuple[int, Event]]:
+        """The events numbered above `after`, in order."""
+        with self.database.session() as session:
+            self._own(session, user, job)
+            return self._events(session, job, after)
+
+    def _events(self, session: Session, job: str, after: int) -> list[tuple[int, Event]]:
+        rows = session.scalars(
+            select(JobEventRow).where(JobEventRow.job_id == job, JobEventRow.seq > after).order_by(JobEventRow.seq)
+        )
+        return [(row.seq, event_from_json(row.kind, row.body, self.content)) for row in rows]
+
+    def status(self, user: str, job: str) -> str:
+        """queued, running, done, stopped, failed or interrupted."""
+        with self.database.session() as session:
+            return self._own(session, user, job).status
+
+    def position(self, user: str, job: str) -> int:
+        """How many replies will be made before this one, including the running one; 0 when it has begun."""
+        with self.database.session() as session:
+            row = self._own(session, user, job)
+            if row.status != "queued":
+                return 0
+            ahead = (
+                select(func.count()).select_from(JobRow).where(JobRow.status.in_(("queued", "running")), JobRow.number < row.number)
+            )
+            return session.scalar(ahead) or 0
+
+    def cancel(self, user: str, job: str) -> None:
+        """Asks for the job to stop; one that has not begun ends at once."""
+        with self.database.session() as session:
+            row = self._own(session, user, job)
+            waiting = row.status == "queued"
+            row.cancel = True
+            if waiting:
+                row.status = "stopped"
+        if waiting:
+            self.append(job, Done(Stats(row.model, seed=0, stopped=True)))
+
+    def cancelled(self, job: str) -> bool:
+        """True once somebody asked for the job to stop."""
+        with self.database.session() as session:
+            return bool(session.scalar(select(JobRow.cancel).where(JobRow.id == job)))
+
+    def recover(self) -> int:
+        """To be called before an engine starts: jobs of workers that are gone are marked as interrupted. Returns how many."""
+        with self.database.session() as session:
+            running = session.execute(select(JobRow.id, JobRow.worker).where(JobRow.status == "running")).all()
+        left = [job for job, worker in running if not _alive(worker or "")]
+        for job in left:
+            self.append(job, Failed(INTERRUPTED))
+        return len(left)
+
+    def _own(self, session: Session, user: str, job: str) -> JobRow:
+        row = session.scalar(
+            select(JobRow)
+            .join(ConversationRow, ConversationRow.id == JobRow.conversation_id)
+            .where(JobRow.id == job, ConversationRow.user_id == user)
+        )
+        if row is None:
+            raise NotFoundError("There is no such reply.")
+        return row
+
+
+def parts_of(events: list[Event]) -> tuple[Part, ...]:
+    """What a list of events amounts to: text in one piece between media, media where they were finished."""
+    parts: list[Part] = []
+    for event in events:
+        if isinstance(event, TextDelta):
+            if parts and isinstance(parts[-1], Text):
+                parts[-1] = Text(parts[-1].text + event.text)
+            else:
+                parts.append(Text(event.text))
+        elif isinstance(event, MediaReady):
+            parts.append(event.part)
+    return tuple(parts)
+
+
+def _job(session: Session, job: str) -> JobRow:
+    return session.scalars(select(JobRow).where(JobRow.id == job)).one()
+
+
+def _reply(session: Session, job: JobRow) -> MessageRow:
+    return session.scalars(select(MessageRow).where(MessageRow.id == job.reply_id)).one()
+
+
+def worker_name() -> str:
+    """The name under which this process claims jobs: its process id, by which `recover` sees whether it still lives."""
+    return f"pid {os.getpid()}"
+
+
+def _alive(worker: str) -> bool:
+    """Whether the process behind a worker's name runs. This process has claimed nothing yet, so its own id is a reused one."""
+    pid = int(worker.removeprefix("pid ") or 0)
+    if pid in (0, os.getpid()):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

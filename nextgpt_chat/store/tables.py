@@ -1,0 +1,125 @@
+"""The tables. Ids are 32 hexadecimal digits; times are UTC; media are referred to by content hash and never stored in rows."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+def new_id() -> str:
+    """A fresh random id."""
+    return uuid4().hex
+
+
+def now() -> datetime:
+    """The present, UTC, without a time zone mark (SQLite keeps none)."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+
+Id = String(32)
+
+
+class UserRow(Base):
+    """A visitor, known by a signed cookie only."""
+
+    __tablename__ = "users"
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class ConversationRow(Base):
+    """A conversation of one user."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index("conversations_of_user", "user_id", "updated"),)
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(120), default="")
+    created: Mapped[datetime] = mapped_column(default=now)
+    updated: Mapped[datetime] = mapped_column(default=now)
+
+
+class MessageRow(Base):
+    """A message. Messages with the same parent are branches; the newest one is shown."""
+
+    __tablename__ = "messages"
+    __table_args__ = (Index("messages_of_conversation", "conversation_id", "number"),)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    """Order of creation; the newest of several branches has the highest."""
+    id: Mapped[str] = mapped_column(Id, unique=True, default=new_id)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    """complete, running, stopped, interrupted, failed."""
+    model: Mapped[str | None] = mapped_column(String(120))
+    error: Mapped[str | None] = mapped_column(Text)
+    """The sentence that a person read when the reply failed."""
+    stats: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created: Mapped[datetime] = mapped_column(default=now)
+    parts: Mapped[list["PartRow"]] = relationship(order_by="PartRow.position", cascade="all, delete-orphan", passive_deletes=True)
+
+
+class AssetRow(Base):
+    """A file of the content store; the same bytes are one row, whoever owns them."""
+
+    __tablename__ = "assets"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    mime: Mapped[str] = mapped_column(String(40))
+    width: Mapped[int] = mapped_column(default=0)
+    height: Mapped[int] = mapped_column(default=0)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    rate: Mapped[int] = mapped_column(default=0)
+    frames: Mapped[int] = mapped_column(default=0)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class PartRow(Base):
+    """One part of a message: text, or a medium with how it was made."""
+
+    __tablename__ = "message_parts"
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    text: Mapped[str | None] = mapped_column(Text)
+    sha256: Mapped[str | None] = mapped_column(ForeignKey("assets.sha256"))
+    caption: Mapped[str | None] = mapped_column(Text)
+    seed: Mapped[int | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    asset: Mapped[AssetRow | None] = relationship(lazy="joined")
+
+
+class JobRow(Base):
+    """A reply to be made: written by the page, claimed by the engine."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_by_status", "status", "number"), UniqueConstraint("reply_id"))
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    """Place in the queue: the lowest queued number is next."""
+    id: Mapped[str] = mapped_column(Id, unique=True, default=new_id)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    reply_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    model: Mapped[str] = mapped_column(String(120))
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(String(16), default="queued")
+    """queued, running, done, stopped, failed, interrupted."""
+    cancel: Mapped[bool] = mapped_column(default=False)
+    worker: Mapped[str | None] = mapped_column(String(80))
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class JobEventRow(Base):
+    """What happened while a reply was made; only ever appended to."""
+
+    __tablename__ = "job_events"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    """1, 2, 3, ... within a job."""
+    kind: Mapped[str] = mapped_column(String(16))
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)

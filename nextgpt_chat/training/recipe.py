@@ -1,0 +1,60 @@
+"""The whole recipe in order, from nothing to a checkpoint.
+
+tokenizer ─> language_model ───────────────┐
+    └──────> imagebind ─> image_diffusion  ├─> stage1 ─> stage2 ─> stage3 ─> assemble
+             image_vae ──────┘             │
+             imagebind ────────────────────┘
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.training import assemble, stage1_encode, stage2_generate, stage3_instruct
+from nextgpt_chat.training.base_parts import image_diffusion, image_vae, imagebind, language_model, tokenizer
+
+log = logging.getLogger(__name__)
+
+Train = Callable[[Path, Path, int, float], None]
+"""Folder for logs and states, folder of all parts, seed, share of the steps."""
+
+STAGES: dict[str, Train | None] = {
+    "tokenizer": tokenizer.train,
+    "language_model": language_model.train,
+    "imagebind": imagebind.train,
+    "image_vae": image_vae.train,
+    "image_diffusion": image_diffusion.train,
+    "stage1_encode": stage1_encode.train,
+    "stage2_generate": stage2_generate.train,
+    "stage3_instruct": stage3_instruct.train,
+    "assemble": None,
+}
+"""Every stage by its word, in the order in which `all` runs them. `assemble` trains nothing: it writes the checkpoint."""
+
+
+def run_recipe(words: Sequence[str], folder: Path, out: Path, seed: int, scale: float, fresh: bool) -> None:
+    """Runs stages in the recipe's order. A finished stage is passed over; `fresh` begins the named ones anew."""
+    unknown = [word for word in words if word != "all" and word not in STAGES]
+    if unknown:
+        raise InputError(f"There is no stage '{unknown[0]}'. The stages are: all, {', '.join(STAGES)}.")
+    parts = folder / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    for name, train in STAGES.items():
+        if "all" not in words and name not in words:
+            continue
+        if train is None:
+            assemble.run(parts, out)
+            log.info("the checkpoint is in %s", out)
+            continue
+        finished = folder / name / "finished"
+        if fresh:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        if finished.is_file():
+            log.info("%s is finished already; --fresh begins it anew", name)
+            continue
+        log.info("%s begins", name)
+        train(folder / name, parts, seed, scale)
+        finished.parent.mkdir(parents=True, exist_ok=True)
+        finished.touch()

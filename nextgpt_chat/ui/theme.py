@@ -1,0 +1,50 @@
+"""How the page looks: a quiet theme, system fonts, nothing fetched from outside."""
+
+import gradio as gr
+
+FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "monospace"]
+
+
+def theme() -> gr.themes.Base:
+    """Slate with one accent."""
+    return gr.themes.Base(primary_hue="indigo", neutral_hue="slate", radius_size="lg", font=FONT, font_mono=MONO).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        block_border_width="0px",
+        block_shadow="none",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_text_color="white",
+    )
+
+
+HEAD = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+
+CSS = """
+.gradio-container { max-width: 900px !important; margin: 0 auto !important; padding: 0 12px !important; }
+footer { display: none !important; }
+#title { padding: 10px 2px 0; }
+#title h1 { font-size: 1.15rem; font-weight: 650; margin: 0; }
+#title p { margin: 2px 0 0; font-size: .86rem; opacity: .75; }
+#chat { border: 0 !important; background: transparent !important; height: calc(100dvh - 255px) !important; min-height: 260px; }
+#chat .message-row img, #chat .message img { width: min(256px, 70vw); height: auto; max-height: 60vh; object-fit: contain; border-radius: 12px; }
+#chat .message { overflow-wrap: anywhere; }
+#chat .avatar-container img { width: auto; }
+#chat .examples { grid-template-columns: 1fr 1fr; max-width: 620px; }
+#chat button[aria-label="Clear"], #chat button[aria-label="Share"], #chat button[title="Clear"], #chat button[title="Share"] { display: none; }
+#box { border-radius: 18px; }
+#status { min-height: 1.3em; font-size: .84rem; opacity: .8; padding: 0 4px; }
+#status p { margin: 0; }
+#actions { gap: 8px; justify-content: flex-end; min-height: 0; }
+#actions button { flex: 0 0 auto; min-width: 0; }
+#earlier .wrap { display: flex; flex-direction: column; gap: 2px; flex-wrap: nowrap; }
+#earlier label { border: 0; background: transparent; box-shadow: none; width: 100%; padding: 8px 10px; border-radius: 10px; cursor: pointer; }
+#earlier label:hover, #earlier label.selected { background: var(--background-fill-secondary); }
+#earlier label.selected { font-weight: 600; }
+#earlier input { position: absolute; opacity: 0; }
+#earlier label:focus-within { outline: 2px solid var(--primary-500); }
+#earlier label span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0; color: inherit; }
+@media (max-width: 640px) { #chat { height: calc(100dvh - 270px) !important; } .gradio-container { padding: 0 6px !important; } }
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+"""

@@ -1,0 +1,109 @@
+"""Who is asking: anonymous visitors, told apart by a signed cookie.
+
+The cookie holds a user id and a signature. Every handler takes the user from here and from nowhere else.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+
+from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nextgpt_chat.errors import NotFoundError
+from nextgpt_chat.store.conversations import Conversations
+
+COOKIE = "nextgpt_visitor"
+COOKIE_SECONDS = 365 * 24 * 3600
+
+
+def signing_key(folder: Path) -> str:
+    """The server's secret, made once and readable by its owner alone."""
+    path = folder / "signing.key"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="utf-8")
+    with os.fdopen(file, "w", encoding="utf-8") as handle:
+        key = secrets.token_urlsafe(48)
+        handle.write(key)
+    return key
+
+
+class Visitors:
+    """Signs and reads visitor cookies and media links."""
+
+    def __init__(self, key: str, conversations: Conversations, media_seconds: int) -> None:
+        self.conversations = conversations
+        self.media_seconds = media_seconds
+        self._cookie = URLSafeSerializer(key, salt="visitor")
+        self._media = URLSafeTimedSerializer(key, salt="media")
+
+    def known(self, cookies: Mapping[str, str]) -> str | None:
+        """The user whose cookie this is, or None."""
+        try:
+            user = self._cookie.loads(cookies.get(COOKIE, ""))
+        except BadSignature:
+            return None
+        return user if isinstance(user, str) and self.conversations.has_user(user) else None
+
+    def required(self, cookies: Mapping[str, str]) -> str:
+        """The user whose cookie this is; raises `NotFoundError` without one."""
+        user = self.known(cookies)
+        if user is None:
+            raise NotFoundError("Your browser sent no valid visitor cookie. Allow cookies for this page and reload it.")
+        return user
+
+    def cookie(self, user: str) -> str:
+        """The cookie's value for a user."""
+        return str(self._cookie.dumps(user))
+
+    def media_token(self, user: str, sha256: str) -> str:
+        """A token for one file of one user, good for `media_seconds`."""
+        return str(self._media.dumps([user, sha256]))
+
+    def read_media_token(self, token: str) -> tuple[str, str]:
+        """User and content hash of a token. Raises `itsdangerous.BadSignature` if it is forged or too old."""
+        user, sha256 = self._media.loads(token, max_age=self.media_seconds)
+        return user, sha256
+
+
+class VisitorMiddleware:
+    """Gives every browser that opens the page a cookie of its own."""
+
+    def __init__(self, app: ASGIApp, visitors: Visitors) -> None:
+        self.app, self.visitors = app, visitors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Only the page itself makes new visitors: a request for anything else without a cookie stays anonymous."""
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        cookie = "" if self.visitors.known(cookies_of(headers)) else self._new_cookie(headers)
+
+        async def send_with_cookie(message: Message) -> None:
+            if cookie and message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("set-cookie", cookie)
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie)
+
+    def _new_cookie(self, headers: Headers) -> str:
+        value = self.visitors.cookie(self.visitors.conversations.new_user())
+        # Inside the frame of a hosting site the cookie is a third party's: it must say so, which only encrypted pages may.
+        secure = headers.get("x-forwarded-proto", "") == "https"
+        site = "SameSite=None; Secure; Partitioned" if secure else "SameSite=Lax"
+        return f"{COOKIE}={value}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; {site}"
+
+
+def cookies_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """The cookies of a request."""
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    except CookieError:
+        return {}
