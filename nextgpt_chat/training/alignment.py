@@ -22,8 +22,8 @@ from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.tinyland.dialogues import Exchange
+from nextgpt_chat.training.base_parts.clip import text_batch
 from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH
-from nextgpt_chat.training.base_parts.imagebind import text_batch
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
 from nextgpt_chat.training.loop import Losses
 from nextgpt_chat.training.pictures import picture_batch
@@ -121,8 +121,8 @@ class Alignment(nn.Module):
 
 
 def load_text_encoder(parts: Path) -> nn.Module:
-    """The image decoder's text encoder, from the encoder of this run (the denoiser may still be in training)."""
-    return clip_text_model(ImageBind.from_pretrained(parts / "imagebind"), PROMPT_LENGTH, begin=1, end=2, pad=0)
+    """The image decoder's text encoder, the text tower of `clip` (the denoiser may still be in training)."""
+    return clip_text_model(ImageBind.from_pretrained(parts / "clip"), PROMPT_LENGTH, begin=1, end=2, pad=0)
 
 
 def save_weights(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:

@@ -87,7 +87,7 @@ def fit(
     done = _resume(accelerator, folder)
     model.train()
     started = time.monotonic()
-    with _bar() as bar, (folder / "log.jsonl").open("a", encoding="utf-8") as journal:
+    with _bar() as bar, (folder / "log.jsonl").open("a", encoding="utf-8", buffering=1) as journal:
         task = bar.add_task(folder.name, total=plan.steps, completed=done, note="")
         for step in range(done + 1, plan.steps + 1):
             values = losses(model, _to(batch(random.Random(f"{seed}/{step}/{accelerator.process_index}")), accelerator.device))
@@ -108,7 +108,6 @@ def fit(
                 }
                 journal.write(json.dumps(row) + "\n")
             if step % 100 == 0:
-                journal.flush()
                 log.info("%s step %d of %d, %s, %.0f s", folder.name, step, plan.steps, note, time.monotonic() - started)
             if step % plan.save_every == 0 or step == plan.steps:
                 _save(accelerator, folder, step)

@@ -17,11 +17,11 @@ from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embedding
 from nextgpt_chat.tinyland.captions import caption, free_caption
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import Scene
-from nextgpt_chat.training.base_parts.imagebind import text_batch
+from nextgpt_chat.training.base_parts.clip import text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=7000, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
+PLAN = Plan(steps=4500, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
 BATCH = 48
 PROMPT_LENGTH = 16
 """Tokens of a decoder prompt."""
@@ -98,7 +98,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
     vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
     text_encoder = clip_text_model(
-        ImageBind.from_pretrained(parts / "imagebind"),
+        ImageBind.from_pretrained(parts / "clip"),
         PROMPT_LENGTH,
         tokenizer.bos_token_id,
         tokenizer.eos_token_id,

@@ -1,104 +1,97 @@
-"""ImageBind, trained contrastively on pictures and captions (arXiv 2305.05665, equation 1), from nothing.
+"""ImageBind, trained on pictures and captions (arXiv 2305.05665), starting from the two towers of the stage `clip`.
 
-Half of the captions leave attributes open, and such a caption is a positive of every picture that it fits (as in UniCL, arXiv
-2204.03610). That is what makes the space compositional: with full captions alone, colours of pairs that training never shows were lost.
+Two losses share the work. Every pair of a picture and a caption is a question of its own, true or false (the sigmoid loss of SigLIP,
+arXiv 2303.15343); most captions name one to three attributes, so each attribute has to be found for itself. And the canonical caption is
+read back from the embedding, all words at once (the parallel captioner of CapPa, arXiv 2306.07915): contrast alone was slow to find
+colours, since everything else in a picture is easier to tell apart. The captioner is thrown away after training.
 """
 
+import math
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from torch.nn import functional
+from transformers import AutoTokenizer
 
-from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig
-from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption
-from nextgpt_chat.tinyland.holdout import is_held_out, training_scene
-from nextgpt_chat.tinyland.scene import VALUES, Scene
+from nextgpt_chat.encode.imagebind import ImageBind
+from nextgpt_chat.tinyland.captions import caption
+from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.training.base_parts.clip import GROUP, GROUPS, captioned, fits, neighbours, text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=1400, rate=1.5e-3, decay=0.02, bf16=True, save_every=100)
-GROUPS = 24
-GROUP = 8
-"""A batch holds 24 groups of 8 scenes that differ in one attribute or two: the neighbours are what teaches fine differences."""
-CHANGED = {"thing": 3, "colour": 4, "size": 1, "place": 1, "count": 1, "time": 1}
-"""How often neighbours differ in an attribute; things and colours are the hardest to tell apart."""
-PARTIAL = 0.5
-"""Share of captions that leave attributes open; the others name all six, half of them in the canonical form."""
+PLAN = Plan(steps=800, rate=1e-3, decay=0.02, bf16=True, save_every=100)
+LENGTH = 16
+"""Tokens of a canonical caption, with its begin, end and padding."""
+BINARY_WEIGHT = 4.0
+"""Weight of the binary questions next to the caption."""
+PARTIAL = 0.75
+"""Share of captions that name only one to three attributes."""
 
 
-def text_batch(tokenizer: PreTrainedTokenizerBase, captions: list[str], length: int) -> tuple[Tensor, Tensor]:
-    """Captions as ids [B, length], begun, ended and padded, with the position of each end token [B]."""
-    encoded = tokenizer(captions, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
-    return encoded.input_ids, encoded.attention_mask.sum(dim=1) - 1
+class Captioner(nn.Module):
+    """Reads a whole caption of `LENGTH` tokens off one embedding at once."""
+
+    def __init__(self, embedding: int, vocabulary: int, width: int = 64) -> None:
+        super().__init__()
+        self.words = nn.Sequential(
+            nn.Linear(embedding, 256), nn.GELU(), nn.Linear(256, LENGTH * width), nn.Unflatten(-1, (LENGTH, width))
+        )
+        self.vocabulary = nn.Linear(width, vocabulary)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """[B, E] -> logits [B, LENGTH, V]."""
+        logits: Tensor = self.vocabulary(self.words(embeddings))
+        return logits
 
 
-def neighbours(scene: Scene, rng: random.Random, count: int) -> list[Scene]:
-    """The scene and others that differ from it in one attribute, all allowed in training."""
-    found = [scene]
-    while len(found) < count:
-        name = rng.choices(tuple(CHANGED), tuple(CHANGED.values()))[0]
-        other = replace(rng.choice(found), **{name: rng.choice(VALUES[name])})
-        if not is_held_out(other) and other not in found:
-            found.append(other)
-    return found
+class BindingLoss(nn.Module):
+    """One binary question per pair of a picture and a caption, and the caption read back from the picture."""
 
-
-def described(scene: Scene, rng: random.Random) -> tuple[str, frozenset[str]]:
-    """A caption and the attributes that it names."""
-    if rng.random() < PARTIAL:
-        kept = frozenset(rng.sample(tuple(VALUES), rng.randint(1, 4)))
-        return partial_caption(scene, kept, rng), kept
-    return caption(scene) if rng.random() < 0.5 else free_caption(scene, rng), frozenset(VALUES)
-
-
-def fits(scenes: list[Scene], kept: list[frozenset[str]]) -> Tensor:
-    """[B, B] booleans: whether picture i agrees with scene j in all attributes that caption j names."""
-    values = torch.tensor([[VALUES[name].index(getattr(scene, name)) for name in VALUES] for scene in scenes])
-    named = torch.tensor([[name in names for name in VALUES] for names in kept])
-    return ((values[:, None] == values[None]) | ~named[None]).all(dim=-1)
-
-
-class ContrastiveLoss(nn.Module):
-    """Symmetric InfoNCE between pictures and captions, with several positives."""
-
-    def __init__(self, imagebind: ImageBind) -> None:
+    def __init__(self, imagebind: ImageBind, padding: int) -> None:
         super().__init__()
         self.imagebind = imagebind
+        self.padding = padding
+        self.bias = nn.Parameter(torch.tensor(-2.0))
+        self.captioner = Captioner(imagebind.config.embedding, imagebind.config.vocabulary)
 
-    def forward(self, pixels: Tensor, ids: Tensor, last: Tensor, match: Tensor) -> Losses:
-        """Pictures [B, 3, S, S], captions [B, L] with their end positions [B]; `match` [B, B] says which captions are true of which picture."""
+    def forward(self, pixels: Tensor, ids: Tensor, last: Tensor, match: Tensor, canonical: Tensor) -> Losses:
+        """Pictures [B, 3, S, S], captions [B, L] with their end positions [B]; `match` [B, B] says which are true of which.
+
+        `canonical` [B, LENGTH] are the canonical captions of the pictures.
+        """
         images = self.imagebind.encode_image(pixels).float()
         texts = self.imagebind.encode_text(ids, last).float()
-        scale = self.imagebind.log_logit_scale.clamp(max=4.6).exp()
-        logits = scale * images @ texts.T
-        loss = (soft_cross_entropy(logits, match) + soft_cross_entropy(logits.T, match.T)) / 2
-        wrong = 1 - match.gather(1, logits.argmax(1, keepdim=True)).float().mean()
-        return {"loss": loss, "wrong": wrong.detach(), "scale": scale.detach()}
-
-
-def soft_cross_entropy(logits: Tensor, match: Tensor) -> Tensor:
-    """Cross-entropy of each row against the uniform distribution over its positives, less that distribution's own entropy."""
-    count = match.sum(dim=1)
-    mean_positive = (logits.log_softmax(dim=1) * match).sum(dim=1) / count
-    return (-mean_positive - count.float().log()).mean()
+        logits = self.imagebind.log_logit_scale.clamp(max=math.log(100)).exp() * images @ texts.T + self.bias
+        loss = functional.binary_cross_entropy_with_logits(logits, match.float())
+        words = self.captioner(images)
+        caption_loss = functional.cross_entropy(words.flatten(0, 1), canonical.flatten(), ignore_index=self.padding)
+        misread = ((words.argmax(-1) != canonical) & (canonical != self.padding)).any(dim=1).float().mean()
+        missed = (logits < 0)[match].float().mean()
+        false = (logits > 0)[~match].float().mean()
+        return {
+            "loss": BINARY_WEIGHT * loss + caption_loss,
+            "caption": caption_loss.detach(),
+            "misread": misread,
+            "missed": missed.detach(),
+            "false": false.detach(),
+        }
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
-    """Trains both towers and saves them as `parts/imagebind`."""
+    """Trains both towers further and saves them as `parts/imagebind`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
-    model = ContrastiveLoss(
-        ImageBind(ImageBindConfig(image_size=80, stem=(32, 64, 128), vocabulary=len(tokenizer), text_length=40))
-    )
+    model = BindingLoss(ImageBind.from_pretrained(parts / "clip"), tokenizer.pad_token_id)
     length = model.imagebind.config.text_length
 
-    def batch(rng: random.Random) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def batch(rng: random.Random) -> tuple[Tensor, ...]:
         scenes = [scene for _ in range(GROUPS) for scene in neighbours(training_scene(rng), rng, GROUP)]
-        captions, kept = zip(*(described(scene, rng) for scene in scenes), strict=True)
+        captions, kept = zip(*(captioned(scene, rng, PARTIAL, most=3) for scene in scenes), strict=True)
         ids, last = text_batch(tokenizer, list(captions), length)
-        return picture_batch(scenes, rng), ids, last, fits(scenes, list(kept))
+        canonical, _ = text_batch(tokenizer, [caption(scene) for scene in scenes], LENGTH)
+        return picture_batch(scenes, rng), ids, last, fits(scenes, list(kept)), canonical
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
     model.imagebind.save_pretrained(parts / "imagebind", torch.float32)
