@@ -39,6 +39,10 @@ class ImageBindConfig:
     """Pixels, both ways, of the pictures that the vision tower sees."""
     stem: tuple[int, ...] = (32, 64)
     """Channels of the strided convolutions before the last one; each halves the picture."""
+    stem_norm: str = "batch"
+    """`batch` or `group` normalisation in the stem. Per-picture (group) statistics are ruled by the background and hide colours."""
+    position_scale: float = 0.5
+    """Standard deviation of the picture positions before training."""
     vocabulary: int = 0
     text_length: int = 40
     """Most text tokens."""
@@ -86,15 +90,21 @@ class VisionPreprocessor(nn.Module):
         layers: list[nn.Module] = []
         channels = 3
         for out in config.stem:
-            layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1), nn.GroupNorm(8, out), nn.GELU()]
+            layers += [
+                nn.Conv2d(channels, out, 3, stride=2, padding=1),
+                nn.BatchNorm2d(out) if config.stem_norm == "batch" else nn.GroupNorm(8, out),
+                nn.GELU(),
+            ]
             channels = out
         layers.append(nn.Conv2d(channels, width, 2, stride=2))
+        if config.stem_norm == "batch":
+            layers.append(nn.BatchNorm2d(width))  # patches and positions then have comparable sizes from the start
         self.rgbt_stem = nn.Module()
         self.rgbt_stem.proj = nn.Sequential(*layers)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embedding_helper = nn.Module()
         patches = (config.image_size // config.patch) ** 2
-        self.pos_embedding_helper.pos_embed = nn.Parameter(torch.randn(1, patches + 1, width) * 0.02)
+        self.pos_embedding_helper.pos_embed = nn.Parameter(torch.randn(1, patches + 1, width) * config.position_scale)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[B, 3, S, S] -> [B, 1 + (S / patch)², D]."""
@@ -175,10 +185,8 @@ class ImageBind(nn.Module):
         """Writes `config.json` and `model.safetensors`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n", encoding="utf-8")
-        save_file(
-            {name: tensor.to(dtype).contiguous() for name, tensor in self.state_dict().items()},
-            folder / "model.safetensors",
-        )
+        weights = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in self.state_dict().items()}
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / "model.safetensors")
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> "ImageBind":

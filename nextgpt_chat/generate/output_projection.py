@@ -14,10 +14,16 @@ class OutputProjection(nn.Module):
         """`language_width` features in, `queries` embeddings of `width` features out; `layers` in the encoder and in the decoder."""
         super().__init__()
         self.in_fc = nn.Linear(language_width, hidden)
+        encoder = nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(hidden, heads, 4 * hidden, dropout=0.0, batch_first=True, norm_first=True),
+            layers,
+            nn.LayerNorm(hidden),
+            enable_nested_tensor=False,
+        )
         self.tfm = nn.Transformer(
+            custom_encoder=encoder,
             d_model=hidden,
             nhead=heads,
-            num_encoder_layers=layers,
             num_decoder_layers=layers,
             dim_feedforward=4 * hidden,
             dropout=0.0,

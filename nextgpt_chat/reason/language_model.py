@@ -3,7 +3,8 @@
 It knows tokens, signal groups and the key-value cache. It knows no files of media, no decoders and no conversations.
 """
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,9 @@ class LanguageModel:
         """Loads the base model in `folder` and merges the adapter in `lora` into it."""
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         base = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
-        self.model: LlamaForCausalLM = PeftModel.from_pretrained(base, lora).merge_and_unload().eval().to(device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
+            self.model: LlamaForCausalLM = PeftModel.from_pretrained(base, lora).merge_and_unload().eval().to(device)
         self.device = device
 
     @property
@@ -65,7 +68,7 @@ class LanguageModel:
         generator: torch.Generator,
         cancelled: Callable[[], bool],
         banned: frozenset[int] = frozenset(),
-    ) -> Iterator[Word | SignalGroup]:
+    ) -> Generator[Word | SignalGroup]:
         """Continues `prompt` [1, L, H] by at most `most` tokens, until the token `end`.
 
         Once the first token of a signal group is chosen, the rest of the group is forced in one pass. Tokens that can only stand

@@ -42,7 +42,8 @@ def caption(scene: Scene) -> str:
 
 def thing_word(thing: str, rng: random.Random) -> str:
     """The thing's name or a synonym of it."""
-    return rng.choice((thing, thing, *THING_WORDS.get(thing, ())))
+    words: tuple[str, ...] = (thing, thing, *THING_WORDS.get(thing, ()))
+    return rng.choice(words)
 
 
 def free_caption(scene: Scene, rng: random.Random) -> str:

@@ -303,7 +303,7 @@ def edit(scene: Scene, rng: random.Random) -> Exchange:
     while True:
         name, values, templates = rng.choice(changes)
         value = rng.choice([v for v in values if v != getattr(scene, name)])
-        changed = replace(scene, **{name: value})
+        changed = replace(scene, **{name: value})  # type: ignore[arg-type]
         if is_held_out(scene) or not is_held_out(changed):
             break
     words = {"size": SIZE_WORDS, "place": WHERE_WORDS, "time": WHEN_WORDS}.get(name, {}).get(str(value), (str(value),))

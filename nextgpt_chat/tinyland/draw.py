@@ -214,8 +214,8 @@ def _dog(s: Sticker) -> None:
     s.oval(0, 0.2, 0.16, 0.12, DARK, outline=False)
     s.stroke([(0, 0.28), (0, 0.46)], DARK, 0.08)
     s.oval(0, 0.72, 0.15, 0.2, (255, 122, 142), outline=False)
-    for x in (-0.28, 0.28):
-        s.oval(x, -0.14, 0.11, 0.14, DARK, outline=False)
+    for eye in (-0.28, 0.28):
+        s.oval(eye, -0.14, 0.11, 0.14, DARK, outline=False)
 
 
 def _boat(s: Sticker) -> None:

@@ -1,7 +1,8 @@
 """The picture and the text tower, trained contrastively from nothing (CLIP, arXiv 2103.00020); the text tower is the decoder's.
 
 Half of the captions leave attributes open, and such a caption is a positive of every picture that it fits (as in UniCL, arXiv 2204.03610).
-What comes out knows words well and pictures roughly; `imagebind` goes on from here, as the published ImageBind goes on from OpenCLIP.
+What comes out knows words well and pictures badly (GroupNorm in its stem hides colours, see docs/LOG.md): `imagebind` takes over the text
+tower, as the published ImageBind takes OpenCLIP's, and trains a picture tower of its own.
 """
 
 import random
@@ -86,12 +87,15 @@ def soft_cross_entropy(logits: Tensor, match: Tensor) -> Tensor:
     return (-mean_positive - count.float().log()).mean()
 
 
+def clip_config(vocabulary: int) -> ImageBindConfig:
+    """Shapes of the two towers of this stage."""
+    return ImageBindConfig(stem=(32, 64, 128), stem_norm="group", position_scale=0.02, vocabulary=vocabulary)
+
+
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains both towers and saves them as `parts/clip`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
-    model = ContrastiveLoss(
-        ImageBind(ImageBindConfig(image_size=80, stem=(32, 64, 128), vocabulary=len(tokenizer), text_length=40))
-    )
+    model = ContrastiveLoss(ImageBind(clip_config(len(tokenizer))))
     length = model.imagebind.config.text_length
 
     def batch(rng: random.Random) -> tuple[Tensor, Tensor, Tensor, Tensor]:

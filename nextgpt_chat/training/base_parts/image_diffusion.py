@@ -21,7 +21,7 @@ from nextgpt_chat.training.base_parts.clip import text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=4500, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
+PLAN = Plan(steps=3600, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
 BATCH = 48
 PROMPT_LENGTH = 16
 """Tokens of a decoder prompt."""
@@ -37,15 +37,15 @@ def new_unet() -> UNet2DConditionModel:
     """Convolutions at 10 × 10, convolutions and attention to the prompt at 5 × 5."""
     return UNet2DConditionModel(
         sample_size=10,
-        in_channels=8,
-        out_channels=8,
+        in_channels=12,
+        out_channels=12,
         layers_per_block=1,
         block_out_channels=(96, 128),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=128,
         attention_head_dim=4,
-        norm_num_groups=16,
+        norm_num_groups=4,
     )
 
 

@@ -1,4 +1,4 @@
-"""ImageBind, trained on pictures and captions (arXiv 2305.05665), starting from the two towers of the stage `clip`.
+"""ImageBind, trained on pictures and captions (arXiv 2305.05665), starting from the text tower of the stage `clip`.
 
 Two losses share the work. Every pair of a picture and a caption is a question of its own, true or false (the sigmoid loss of SigLIP,
 arXiv 2303.15343); most captions name one to three attributes, so each attribute has to be found for itself. And the canonical caption is
@@ -15,36 +15,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoTokenizer
 
-from nextgpt_chat.encode.imagebind import ImageBind
+from nextgpt_chat.encode.imagebind import TEXT, VISION, ImageBind, ImageBindConfig, Trunk
 from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.base_parts.clip import GROUP, GROUPS, captioned, fits, neighbours, text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=800, rate=1e-3, decay=0.02, bf16=True, save_every=100)
-LENGTH = 16
+PLAN = Plan(steps=850, rate=1e-3, decay=0.02, save_every=50)
+LENGTH = 13
 """Tokens of a canonical caption, with its begin, end and padding."""
-BINARY_WEIGHT = 4.0
+BINARY_WEIGHT = 2.0
 """Weight of the binary questions next to the caption."""
 PARTIAL = 0.75
 """Share of captions that name only one to three attributes."""
 
 
-class Captioner(nn.Module):
+class Captioner(nn.Linear):
     """Reads a whole caption of `LENGTH` tokens off one embedding at once."""
 
-    def __init__(self, embedding: int, vocabulary: int, width: int = 64) -> None:
-        super().__init__()
-        self.words = nn.Sequential(
-            nn.Linear(embedding, 256), nn.GELU(), nn.Linear(256, LENGTH * width), nn.Unflatten(-1, (LENGTH, width))
-        )
-        self.vocabulary = nn.Linear(width, vocabulary)
+    def __init__(self, embedding: int, vocabulary: int) -> None:
+        super().__init__(embedding, LENGTH * vocabulary)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """[B, E] -> logits [B, LENGTH, V]."""
-        logits: Tensor = self.vocabulary(self.words(embeddings))
-        return logits
+        """[B, E], entries of unit variance -> logits [B, LENGTH, V]."""
+        return super().forward(embeddings).unflatten(-1, (LENGTH, -1))
 
 
 class BindingLoss(nn.Module):
@@ -66,7 +61,7 @@ class BindingLoss(nn.Module):
         texts = self.imagebind.encode_text(ids, last).float()
         logits = self.imagebind.log_logit_scale.clamp(max=math.log(100)).exp() * images @ texts.T + self.bias
         loss = functional.binary_cross_entropy_with_logits(logits, match.float())
-        words = self.captioner(images)
+        words = self.captioner(images * images.shape[-1] ** 0.5)
         caption_loss = functional.cross_entropy(words.flatten(0, 1), canonical.flatten(), ignore_index=self.padding)
         misread = ((words.argmax(-1) != canonical) & (canonical != self.padding)).any(dim=1).float().mean()
         missed = (logits < 0)[match].float().mean()
@@ -80,17 +75,28 @@ class BindingLoss(nn.Module):
         }
 
 
+def new_imagebind(clip: ImageBind) -> ImageBind:
+    """An encoder with a fresh picture tower and the text tower of `clip`."""
+    trunks = {VISION: Trunk(128, 3, 4), TEXT: clip.config.trunks[TEXT]}
+    imagebind = ImageBind(ImageBindConfig(stem=(32, 64, 128), vocabulary=clip.config.vocabulary, trunks=trunks))
+    text = {name: tensor for name, tensor in clip.state_dict().items() if f".{TEXT}." in name}
+    missing, unexpected = imagebind.load_state_dict(text, strict=False)
+    if unexpected or any(f".{TEXT}." in name for name in missing):
+        raise ValueError("the text tower of clip does not fit")
+    return imagebind
+
+
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains both towers further and saves them as `parts/imagebind`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
-    model = BindingLoss(ImageBind.from_pretrained(parts / "clip"), tokenizer.pad_token_id)
+    model = BindingLoss(new_imagebind(ImageBind.from_pretrained(parts / "clip")), tokenizer.pad_token_id)
     length = model.imagebind.config.text_length
 
     def batch(rng: random.Random) -> tuple[Tensor, ...]:
         scenes = [scene for _ in range(GROUPS) for scene in neighbours(training_scene(rng), rng, GROUP)]
         captions, kept = zip(*(captioned(scene, rng, PARTIAL, most=3) for scene in scenes), strict=True)
         ids, last = text_batch(tokenizer, list(captions), length)
-        canonical, _ = text_batch(tokenizer, [caption(scene) for scene in scenes], LENGTH)
+        canonical, _ = text_batch(tokenizer, [f" {caption(scene)}" for scene in scenes], LENGTH)
         return picture_batch(scenes, rng), ids, last, fits(scenes, list(kept)), canonical
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)

@@ -1,0 +1,115 @@
+"""What this machine can run and what is missing, in sentences. Nothing heavy is imported: libraries are asked for their versions only."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packaging.requirements import Requirement
+
+from nextgpt_chat.checkpoint import find_checkpoint
+from nextgpt_chat.errors import UserError
+from nextgpt_chat.settings import Settings
+
+LEAST_DISK = 500 * 10**6
+"""Bytes that should be free for history and media."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence; `fatal` if the app cannot be served like this."""
+
+    sentence: str
+    good: bool
+    fatal: bool = False
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Everything worth knowing, in the order in which a person would ask."""
+    yield _python()
+    yield from _libraries()
+    yield Finding(f"{os.cpu_count()} processor cores.", good=True)
+    yield _gpu()
+    yield _disk(settings)
+    yield _model(settings)
+    yield _port(settings)
+    chromium = shutil.which("chromium")
+    yield Finding(
+        "Chromium is here for the browser tests." if chromium else "Chromium is missing; only the browser tests need it.", good=True
+    )
+
+
+def _python() -> Finding:
+    good = sys.version_info >= (3, 11)
+    return Finding(
+        f"Python {platform.python_version()}{'' if good else ' is too old; 3.11 or newer is needed'}.", good, fatal=not good
+    )
+
+
+def _libraries() -> Iterator[Finding]:
+    wrong = []
+    for line in importlib.metadata.requires("nextgpt-chat") or []:
+        requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} is {version}, wanted is {requirement.specifier}")
+    if wrong:
+        yield Finding(f"Libraries: {'; '.join(wrong)}. Run scripts/setup.", good=False, fatal=True)
+    else:
+        yield Finding("All libraries are here in versions that fit.", good=True)
+    if importlib.util.find_spec("torchvision"):
+        yield Finding(
+            "torchvision is installed. It is not needed, and a build that does not fit PyTorch breaks the model; if it does, uninstall it.",
+            good=True,
+        )
+
+
+def _gpu() -> Finding:
+    if shutil.which("nvidia-smi"):
+        return Finding("There is an NVIDIA GPU; it is used if the installed PyTorch was built for it.", good=True)
+    return Finding("There is no NVIDIA GPU; the model runs on the processor, which the embedded one is made for.", good=True)
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if not os.access(folder, os.W_OK):
+        return Finding(
+            f"The data folder {settings.data} cannot be written. Choose another with NEXTGPT_DATA.", good=False, fatal=True
+        )
+    good = free > LEAST_DISK
+    return Finding(f"{free / 10**9:.1f} GB of disk are free for history and media{'' if good else ', which is little'}.", good)
+
+
+def _model(settings: Settings) -> Finding:
+    try:
+        checkpoint = find_checkpoint(settings.checkpoints, settings.model)
+    except UserError as error:
+        return Finding(str(error), good=False, fatal=True)
+    return Finding(
+        f"The model {checkpoint.title} is complete. It takes {', '.join(checkpoint.inputs)} and makes {', '.join(checkpoint.outputs)}.",
+        good=True,
+    )
+
+
+def _port(settings: Settings) -> Finding:
+    with socket.socket() as probe:
+        taken = probe.connect_ex((settings.host if settings.host != "0.0.0.0" else "127.0.0.1", settings.port)) == 0
+    if taken:
+        return Finding(
+            f"Port {settings.port} is taken, perhaps by a running app. Choose another with NEXTGPT_PORT or --port.", good=False
+        )
+    return Finding(f"Port {settings.port} is free.", good=True)

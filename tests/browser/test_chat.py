@@ -1,0 +1,250 @@
+"""The page in a real Chromium, on the embedded model, at desktop and at phone width."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.conftest import CHECKPOINT, ROOT, png_header
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed"),
+    pytest.mark.skipif(not CHECKPOINT.is_dir(), reason="the embedded checkpoint is missing"),
+]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
+SIZES = {"desktop": (1280, 800), "phone": (390, 800)}
+PATIENCE = 60_000
+"""Milliseconds to wait for something that a busy machine may take long for."""
+
+
+@dataclass
+class Server:
+    """The app as `python app.py` runs it."""
+
+    data: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        env = {**os.environ, "NEXTGPT_DATA": str(self.data), "NEXTGPT_PORT": str(self.port)}
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(600):
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+        raise TimeoutError("the app did not become ready")
+
+    def end(self, how: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(how)
+        self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = Server(tmp_path_factory.mktemp("data"), port)
+    running.start()
+    yield running
+    running.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(params=list(SIZES))
+def page(request: pytest.FixtureRequest, browser: Browser, server: Server) -> Iterator[Page]:
+    """A new visitor's page; it must ask nobody else for anything and report no errors."""
+    width, height = SIZES[request.param]
+    context = browser.new_context(viewport={"width": width, "height": height})
+    opened = context.new_page()
+    foreign: list[str] = []
+    opened.on("request", lambda asked: None if asked.url.startswith((server.url, "data:", "blob:")) else foreign.append(asked.url))
+    failures: list[str] = []
+    opened.on("pageerror", lambda error: failures.append(str(error)))
+    show(opened, server.url)
+    yield opened
+    context.close()
+    assert foreign == []
+    assert failures == []
+
+
+def show(page: Page, url: str) -> None:
+    page.goto(url)
+    page.wait_for_selector("#box textarea", timeout=PATIENCE)
+    page.wait_for_function("!document.querySelector('#chat .pending')", timeout=PATIENCE)
+    page.wait_for_timeout(800)
+
+
+def send(page: Page, text: str, *files: Path) -> None:
+    if files:
+        page.set_input_files("#box input[type=file]", [str(file) for file in files])
+        page.wait_for_selector(".thumbnail-item", timeout=PATIENCE)
+    page.fill("#box textarea", text)
+    page.keyboard.press("Enter")
+
+
+def finished(page: Page, replies: int) -> None:
+    """Waits until that many replies stand there and nothing is being made."""
+    page.wait_for_function("n => document.querySelectorAll('#chat [data-testid=bot]').length >= n", arg=replies, timeout=PATIENCE)
+    page.wait_for_selector("#retry", state="visible", timeout=PATIENCE)
+
+
+def painted(page: Page) -> int:
+    """How many pictures of the chat are loaded and visible."""
+    script = (
+        "[...document.querySelectorAll('#chat img')].filter(i => i.naturalWidth > 0 && i.getBoundingClientRect().width > 40).length"
+    )
+    count: int = page.evaluate(script)
+    return count
+
+
+def bot(page: Page) -> str:
+    return page.locator("#chat [data-testid=bot]").last.inner_text()
+
+
+def test_a_picture_is_asked_for_seen_and_still_there_after_a_reload(page: Page) -> None:
+    send(page, "Draw a big red bird on the left at night")
+    finished(page, 1)
+    page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
+    assert painted(page) == 1
+    assert "red bird" in page.locator("#chat").inner_text()
+    assert "AI-generated picture" in str(page.locator("#chat img").first.get_attribute("alt"))
+    assert "?c=" in page.url
+    show(page, page.url)
+    page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
+    assert "red bird" in page.locator("#chat").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_picture_is_uploaded_and_talked_about(page: Page, tmp_path: Path) -> None:
+    Picture.fromarray(np.full((80, 80, 3), (180, 220, 255), np.uint8)).save(tmp_path / "sky.png")
+    send(page, "what do you see?", tmp_path / "sky.png")
+    finished(page, 1)
+    assert painted(page) == 1
+    assert bot(page).strip()
+
+
+def test_earlier_conversations_can_be_gone_back_to(page: Page) -> None:
+    send(page, "hello there, first")
+    finished(page, 1)
+    if not page.locator("#new").is_visible():
+        page.locator(".toggle-button").click()
+    page.locator("#new").click()
+    page.wait_for_function("!location.search.includes('c=')", timeout=PATIENCE)
+    page.wait_for_timeout(500)
+    send(page, "hello again, second")
+    finished(page, 1)
+    page.wait_for_function("document.querySelectorAll('#earlier label').length == 2", timeout=PATIENCE)
+    page.locator("#earlier label", has_text="first").click()
+    page.wait_for_function("document.querySelector('#chat').innerText.includes('first')", timeout=PATIENCE)
+    assert "second" not in page.locator("#chat").inner_text()
+
+
+def test_refusals_are_sentences_and_the_conversation_goes_on(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "fake.png").write_text("just words")
+    (tmp_path / "huge.png").write_bytes(png_header(20_000, 20_000))
+    for name, sentence in (("fake.png", "is not a picture"), ("huge.png", "million")):
+        send(page, "look", tmp_path / name)
+        page.locator(".toast-body", has_text=sentence).wait_for(timeout=PATIENCE)
+        page.locator(".toast-close").first.click()
+        page.locator("#box .delete-button, #box button[aria-label*='emove']").first.click()
+    page.fill("#box textarea", "word " * 20_000)
+    page.keyboard.press("Enter")
+    page.locator(".toast-body", has_text="characters").wait_for(timeout=PATIENCE)
+    send(page, "hello")
+    finished(page, 1)
+    assert "Hello" in bot(page)
+
+
+def test_nothing_that_is_typed_becomes_part_of_the_page(page: Page) -> None:
+    send(page, "<img src=x onerror=alert(1)> **bold** <script>alert(2)</script> ![x](http://example.com/x.png)")
+    finished(page, 1)
+    assert (
+        page.evaluate(
+            "document.querySelectorAll('#chat [data-testid=user] img, #chat [data-testid=user] script, #chat strong').length"
+        )
+        == 0
+    )
+    assert "<img src=x onerror=alert(1)>" in page.locator("#chat [data-testid=user]").first.inner_text()
+
+
+def test_stop_keeps_what_is_there_and_frees_the_model(page: Page) -> None:
+    send(page, "Draw three small green boats in the middle by day")
+    page.wait_for_function("document.querySelector('#chat')?.innerText.includes('Drawing')", timeout=PATIENCE)
+    page.locator("#box .stop-button").click()
+    page.wait_for_function("document.querySelector('#chat').innerText.includes('Stopped')", timeout=PATIENCE)
+    assert "boats" in page.locator("#chat").inner_text()
+    send(page, "hello")
+    finished(page, 2)
+
+
+def test_another_visitor_sees_nothing(page: Page, browser: Browser, server: Server) -> None:
+    send(page, "Draw a big blue bird")
+    finished(page, 1)
+    page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
+    link = str(page.locator("#chat img").first.get_attribute("src"))
+    assert "/media/" in link
+    other = browser.new_context()
+    stranger = other.new_page()
+    show(stranger, page.url)
+    assert "bird" not in stranger.locator("#chat [data-testid=bot]").all_inner_texts()
+    assert stranger.locator("#chat [data-testid=user]").count() == 0
+    assert stranger.locator("#earlier label").count() == 0
+    assert stranger.request.get(link).status == 404
+    assert page.request.get(link).status == 200
+    other.close()
+
+
+def test_a_killed_server_marks_the_reply_and_retry_makes_it(browser: Browser, server: Server) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    show(page, server.url)
+    send(page, "Draw two big purple clouds on the right at night")
+    page.wait_for_function("document.querySelector('#chat')?.innerText.includes('Drawing')", timeout=PATIENCE)
+    server.end(signal.SIGKILL)
+    url = page.url
+    server.start()
+    show(page, url)
+    page.wait_for_function("document.querySelector('#chat').innerText.includes('interrupted')", timeout=PATIENCE)
+    assert "clouds" in page.locator("#chat [data-testid=bot]").first.inner_text()
+    page.locator("#retry").click()
+    page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
+    assert "interrupted" not in page.locator("#chat").inner_text()
+    context.close()

@@ -1,0 +1,90 @@
+"""What tests share: settings on a temporary folder, a store in it, small pictures, and a scripted reply for tests of the engine."""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nextgpt_chat.conversation import Conversation, Image, Text, Turn
+from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Stats, TextDelta
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.image_file import encode_png
+from nextgpt_chat.settings import ReplySettings, Settings
+from nextgpt_chat.store.conversations import Conversations
+from nextgpt_chat.store.database import Database, open_database
+from nextgpt_chat.store.jobs import Jobs
+
+ROOT = Path(__file__).parent.parent
+CHECKPOINT = ROOT / "checkpoints" / "tinyland"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data")
+
+
+@dataclass
+class Store:
+    """A database with everything on it."""
+
+    settings: Settings
+    database: Database
+    content: ContentStore
+    conversations: Conversations
+    jobs: Jobs
+
+    def post(self, user: str, text: str = "hello", conversation: str | None = None) -> tuple[str, str]:
+        """Sends a message; returns conversation and job."""
+        conversation = conversation or self.conversations.start(user)
+        return conversation, self.conversations.post(user, conversation, Turn("user", (Text(text),)), "scripted", ReplySettings())
+
+
+def open_store(settings: Settings) -> Store:
+    database, content = open_database(settings.database_url), ContentStore(settings.media)
+    return Store(settings, database, content, Conversations(database, content, settings), Jobs(database, content))
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    opened = open_store(settings)
+    yield opened
+    opened.database.close()
+
+
+def picture(content: ContentStore, shade: int = 200) -> Image:
+    """A small plain picture in the content store."""
+    sha256, path = content.put(encode_png(np.full((8, 8, 3), shade, np.uint8), {}), "image/png")
+    return Image(sha256, path, "image/png", "a plain picture", 5, {"steps": 2}, width=8, height=8)
+
+
+def scripted(content: ContentStore) -> Callable[[Conversation, ReplySettings, Callable[[], bool]], Iterator[Event]]:
+    """A reply with text, a picture and text again."""
+
+    def reply(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield TextDelta("Here ")
+        yield TextDelta("it is.")
+        yield MediaStarted(0, "image", "a plain picture")
+        yield MediaProgress(0, 1, 2)
+        yield MediaProgress(0, 2, 2)
+        yield MediaReady(0, picture(content))
+        yield TextDelta("Done.")
+        yield Done(Stats("scripted", seed=5))
+
+    return reply
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The beginning of a PNG file that claims a size; its pixels are missing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100))
+    )

@@ -1,0 +1,173 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from nextgpt_chat.conversation import Conversation
+from nextgpt_chat.engine.follow import follow
+from nextgpt_chat.engine.worker import BROKEN, Worker
+from nextgpt_chat.errors import Cancelled, SetupError
+from nextgpt_chat.events import Done, Event, Failed, MediaReady, Reply, Stats, TextDelta
+from nextgpt_chat.settings import ReplySettings, Settings
+from nextgpt_chat.store.jobs import INTERRUPTED
+from tests.conftest import ROOT, Store, open_store, scripted
+
+
+def run(store: Store, load: Callable[[], Reply], text: str = "hello") -> tuple[str, str, list[Event]]:
+    """Sends a message, lets a worker answer it, and returns user, conversation and what a follower saw."""
+    user = store.conversations.new_user()
+    conversation, job = store.post(user, text)
+    with Worker(store.jobs, load, "scripted"):
+        events = [event for batch in follow(store.jobs, user, job) for _, event in batch]
+    return user, conversation, events
+
+
+def test_a_follower_sees_the_reply_in_order(store: Store) -> None:
+    _, _, events = run(store, lambda: scripted(store.content))
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Here it is.Done."
+    assert any(isinstance(event, MediaReady) for event in events)
+    assert isinstance(events[-1], Done)
+
+
+def test_a_follower_can_join_late(store: Store) -> None:
+    user = store.conversations.new_user()
+    _, job = store.post(user)
+    with Worker(store.jobs, lambda: scripted(store.content), "scripted"):
+        numbered = [pair for batch in follow(store.jobs, user, job) for pair in batch]
+    late = [pair for batch in follow(store.jobs, user, job, after=numbered[1][0]) for pair in batch]
+    assert late == numbered[2:]
+
+
+def test_an_error_becomes_a_sentence(store: Store) -> None:
+    def broken(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield TextDelta("half")
+        raise ZeroDivisionError("secret detail")
+
+    user, conversation, events = run(store, lambda: broken)
+    assert events[-1] == Failed(BROKEN)
+    reply = store.conversations.messages(user, conversation)[-1]
+    assert (reply.status, reply.turn.text) == ("failed", "half")
+
+
+def test_a_model_that_cannot_be_loaded_says_why(store: Store) -> None:
+    def load() -> Reply:
+        raise SetupError("The model is not there.")
+
+    assert run(store, load)[2] == [Failed("The model is not there.")]
+
+
+def test_stop_ends_the_reply_and_frees_the_worker(store: Store) -> None:
+    started = threading.Event()
+
+    def endless(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        if conversation.turns[-1].text != "long":
+            yield from scripted(store.content)(conversation, settings, cancelled)
+            return
+        yield TextDelta("on and on")
+        try:
+            while not cancelled():
+                started.set()
+                time.sleep(0.01)
+            raise Cancelled
+        except Cancelled:
+            yield Done(Stats("scripted", 1, stopped=True))
+
+    user = store.conversations.new_user()
+    conversation, job = store.post(user, "long")
+    _, waiting = store.post(user, "never begun")
+    _, behind = store.post(user, "behind")
+    with Worker(store.jobs, lambda: endless, "scripted"):
+        assert started.wait(10)
+        assert store.jobs.position(user, behind) == 2
+        store.jobs.cancel(user, waiting)
+        assert store.jobs.status(user, waiting) == "stopped"
+        store.jobs.cancel(user, job)
+        events = [event for batch in follow(store.jobs, user, behind) for _, event in batch]
+    assert isinstance(events[-1], Done)
+    assert store.jobs.status(user, job) == "stopped"
+    reply = store.conversations.messages(user, conversation)[-1]
+    assert (reply.status, reply.turn.text) == ("stopped", "on and on")
+
+
+def test_no_job_is_claimed_twice(store: Store) -> None:
+    user = store.conversations.new_user()
+    jobs = {store.post(user)[1] for _ in range(12)}
+    claimed: list[str] = []
+
+    def claim() -> None:
+        while job := store.jobs.claim("1", "scripted"):
+            claimed.append(job.id)
+
+    threads = [threading.Thread(target=claim) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == sorted(jobs)
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.events import *
+from nextgpt_chat.settings import Settings
+from tests.conftest import open_store, picture
+store = open_store(Settings(data=Path(sys.argv[1])))
+def slow(conversation, settings, cancelled):
+    yield TextDelta("First ")
+    yield MediaReady(0, picture(store.content))
+    yield TextDelta("then ")
+    yield MediaStarted(1, "image", "never finished")
+    yield MediaProgress(1, 1, 9)
+    print("half way", flush=True)
+    time.sleep(60)
+Worker(store.jobs, lambda: slow, "scripted").start()
+time.sleep(60)
+"""
+
+
+def test_a_killed_process_loses_no_finished_part(settings: Settings) -> None:
+    store = open_store(settings)
+    user = store.conversations.new_user()
+    conversation, job = store.post(user)
+    process = subprocess.Popen([sys.executable, "-c", SLOW, str(settings.data)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half way\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    with Worker(store.jobs, lambda: scripted(store.content), "scripted"):
+        events = [event for batch in follow(store.jobs, user, job) for _, event in batch]
+        assert events[-1] == Failed(INTERRUPTED)
+        reply = store.conversations.messages(user, conversation)[-1]
+        assert reply.status == "interrupted"
+        assert [part.kind for part in reply.turn.parts] == ["text", "image", "text"]
+        assert Path(reply.turn.media[0].path).is_file()
+        retried = store.conversations.retry(user, reply.id, "scripted", ReplySettings())
+        assert isinstance([event for batch in follow(store.jobs, user, retried) for _, event in batch][-1], Done)
+    assert store.conversations.messages(user, conversation)[-1].status == "complete"
+    store.database.close()
+
+
+def test_stopping_the_server_interrupts_the_reply(store: Store) -> None:
+    started = threading.Event()
+
+    def endless(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield TextDelta("half a reply")
+        started.set()
+        while not cancelled():
+            time.sleep(0.01)
+        yield Done(Stats("scripted", 1, stopped=True))
+
+    user = store.conversations.new_user()
+    conversation, _ = store.post(user)
+    with Worker(store.jobs, lambda: endless, "scripted"):
+        assert started.wait(10)
+        time.sleep(0.2)
+    reply = store.conversations.messages(user, conversation)[-1]
+    assert (reply.status, reply.turn.text) == ("interrupted", "half a reply")

@@ -1,0 +1,144 @@
+import pytest
+
+from nextgpt_chat.conversation import Image, Text, Turn
+from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.errors import BusyError, InputError, NotFoundError
+from nextgpt_chat.events import Done, Failed, Stats, TextDelta
+from nextgpt_chat.settings import ReplySettings, Settings
+from nextgpt_chat.store.conversations import title_of
+from tests.conftest import Store, open_store, picture, scripted
+
+
+def answer(store: Store, job: str) -> None:
+    """Makes a queued reply."""
+    claimed = store.jobs.claim("1", "scripted")
+    assert claimed is not None
+    assert claimed.id == job
+    for event in scripted(store.content)(claimed.conversation, claimed.settings, lambda: False):
+        store.jobs.append(job, event)
+
+
+def test_a_conversation_is_there_tomorrow(store: Store, settings: Settings) -> None:
+    user = store.conversations.new_user()
+    conversation, job = store.post(user, "draw ünïcode 🙂")
+    answer(store, job)
+    store.database.close()
+    again = open_store(settings)
+    asked, replied = again.conversations.messages(user, conversation)
+    assert asked.turn == Turn("user", (Text("draw ünïcode 🙂"),))
+    first, image, last = replied.turn.parts
+    assert (first, last) == (Text("Here it is."), Text("Done."))
+    assert isinstance(image, Image)
+    assert image == picture(again.content)
+    assert replied.status == "complete"
+    assert [summary.title for summary in again.conversations.recent(user)] == ["draw ünïcode 🙂"]
+    again.database.close()
+
+
+def test_the_model_sees_the_whole_conversation(store: Store) -> None:
+    user = store.conversations.new_user()
+    conversation, job = store.post(user, "one")
+    answer(store, job)
+    store.post(user, "two", conversation)
+    claimed = store.jobs.claim("1", "scripted")
+    assert claimed is not None
+    assert [turn.text for turn in claimed.conversation.turns] == ["one", "Here it is.Done.", "two"]
+
+
+def test_another_visitor_finds_nothing(store: Store) -> None:
+    owner, other = store.conversations.new_user(), store.conversations.new_user()
+    conversation, job = store.post(owner)
+    answer(store, job)
+    sha256 = picture(store.content).sha256
+    assert store.conversations.media(owner, sha256)[1] == "image/png"
+    assert store.conversations.recent(other) == []
+    reply = store.conversations.messages(owner, conversation)[-1].id
+    for forbidden in (
+        lambda: store.conversations.messages(other, conversation),
+        lambda: store.conversations.media(other, sha256),
+        lambda: store.post(other, "mine now", conversation),
+        lambda: store.conversations.retry(other, reply, "scripted", ReplySettings()),
+        lambda: store.conversations.delete(other, conversation),
+        lambda: store.jobs.events(other, job),
+        lambda: store.jobs.cancel(other, job),
+        lambda: store.jobs.status(other, job),
+    ):
+        with pytest.raises(NotFoundError):
+            forbidden()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("", "The message is empty"), ("  \n ", "The message is empty"), ("word " * 20_000, "characters")]
+)
+def test_messages_that_cannot_be_sent(store: Store, text: str, sentence: str) -> None:
+    user = store.conversations.new_user()
+    with pytest.raises(InputError, match=sentence):
+        store.post(user, text)
+    assert store.conversations.recent(user) == []
+
+
+def test_one_reply_at_a_time_in_a_conversation(store: Store) -> None:
+    user = store.conversations.new_user()
+    conversation, job = store.post(user)
+    with pytest.raises(BusyError, match="still being made"):
+        store.post(user, "again", conversation)
+    answer(store, job)
+    store.post(user, "again", conversation)
+
+
+def test_the_queue_and_the_number_of_conversations_have_a_limit(settings: Settings) -> None:
+    store = open_store(settings.model_copy(update={"max_waiting_jobs": 2, "max_conversations": 3}))
+    user = store.conversations.new_user()
+    store.post(user)
+    store.post(user)
+    with pytest.raises(BusyError, match="Too many people"):
+        store.post(user)
+    with pytest.raises(BusyError, match="3 conversations"):
+        store.conversations.start(user)
+    store.database.close()
+
+
+def test_retry_makes_a_branch_and_keeps_the_old_reply_out_of_sight(store: Store) -> None:
+    user = store.conversations.new_user()
+    conversation, job = store.post(user)
+    store.jobs.claim("1", "scripted")
+    store.jobs.append(job, TextDelta("half"), Failed("It broke."))
+    broken = store.conversations.messages(user, conversation)[-1]
+    assert (broken.status, broken.error, broken.turn.text) == ("failed", "It broke.", "half")
+    second = store.conversations.retry(user, broken.id, "scripted", ReplySettings(seed=3))
+    claimed = store.jobs.claim("1", "scripted")
+    assert claimed is not None
+    assert claimed.settings.seed == 3
+    assert [turn.text for turn in claimed.conversation.turns] == ["hello"]
+    store.jobs.append(second, TextDelta("whole"), Done(Stats("scripted", 3)))
+    messages = store.conversations.messages(user, conversation)
+    assert [message.turn.text for message in messages] == ["hello", "whole"]
+
+
+def test_deleting_removes_files_that_nobody_else_shows(store: Store) -> None:
+    first, second = store.conversations.new_user(), store.conversations.new_user()
+    kept, job = store.post(first)
+    answer(store, job)
+    gone, job = store.post(second)
+    answer(store, job)
+    path = picture(store.content).path
+    store.conversations.delete(second, gone)
+    assert path.is_file()
+    store.conversations.delete(first, kept)
+    assert not path.exists()
+
+
+def test_titles() -> None:
+    assert title_of(Turn("user", (Text("  a \n b "),))) == "a b"
+    assert len(title_of(Turn("user", (Text("x" * 300),)))) == 60
+
+
+def test_worker_is_the_only_writer_of_replies(store: Store) -> None:
+    """The page writes a turn and a job; a worker makes the reply."""
+    user = store.conversations.new_user()
+    conversation, job = store.post(user)
+    assert store.conversations.messages(user, conversation)[-1].turn.parts == ()
+    with Worker(store.jobs, lambda: scripted(store.content), "scripted"):
+        while store.jobs.status(user, job) != "done":
+            pass
+    assert store.conversations.messages(user, conversation)[-1].turn.text == "Here it is.Done."

@@ -1,0 +1,78 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CHECKPOINT, ROOT
+
+pytestmark = pytest.mark.skipif(not CHECKPOINT.is_dir(), reason="the embedded checkpoint is missing")
+
+
+def run(*arguments: str, data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command line as a person does, with its history in `data`."""
+    command = [sys.executable, "-c", "from nextgpt_chat.cli import main; main()", *arguments]
+    env = {**os.environ, "NEXTGPT_DATA": str(data), "OMP_NUM_THREADS": "2", **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=200)
+
+
+def test_help_loads_no_tensors(tmp_path: Path) -> None:
+    code = "import sys; from nextgpt_chat.cli import main; main(['--help']); assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(word in done.stdout for word in ("serve", "ask", "train", "evaluate", "doctor"))
+
+
+def test_ask_answers_with_a_picture_and_goes_on(tmp_path: Path) -> None:
+    first = run(
+        "ask", "Draw a big red bird on the left by day", "--seed", "3", "--out", str(tmp_path / "out"), "--json", data=tmp_path
+    )
+    assert first.returncode == 0, first.stderr
+    reply = json.loads(first.stdout)
+    text, image = reply["parts"]
+    assert "red bird" in text["text"]
+    assert Path(image["file"]).read_bytes().startswith(b"\x89PNG")
+    assert (reply["seed"], image["seed"], image["kind"]) == (3, 3, "image")
+    assert reply["seconds"]["first_text"] < reply["seconds"]["total"]
+    second = run("ask", "what colour is it?", "--conversation", reply["conversation"], "--json", data=tmp_path)
+    assert json.loads(second.stdout)["conversation"] == reply["conversation"]
+    assert "red" in json.loads(second.stdout)["parts"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["ask", ""], "The message is empty"),
+        (["ask", "word " * 20_000], "characters"),
+        (["ask", "hi", "--model", "nobody"], "There is no model called 'nobody'. Models here: tinyland."),
+        (["ask", "hi", "--conversation", "0" * 32], "There is no such conversation."),
+        (["ask", "hi", "--image", "missing.png"], "cannot be read"),
+        (["fly"], "There is no command 'fly'"),
+    ],
+)
+def test_mistakes_get_a_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    done = run(*arguments, data=tmp_path)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_mistakes_as_json(tmp_path: Path) -> None:
+    done = run("ask", "", "--json", data=tmp_path)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"].startswith("The message is empty")
+
+
+def test_a_missing_checkpoint(tmp_path: Path) -> None:
+    done = run("serve", data=tmp_path, NEXTGPT_CHECKPOINTS=str(tmp_path))
+    assert done.returncode == 1
+    assert "train all" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_finds_the_model(tmp_path: Path) -> None:
+    done = run("doctor", data=tmp_path)
+    assert "The model Tinyland is complete" in done.stdout
+    assert "This machine can serve the app." in done.stdout
+    assert run("doctor", data=tmp_path, NEXTGPT_CHECKPOINTS=str(tmp_path)).returncode == 1

@@ -1,0 +1,54 @@
+import random
+
+import numpy as np
+
+from nextgpt_chat.evaluation.readers.text import read_text
+from nextgpt_chat.tinyland import outside
+from nextgpt_chat.tinyland.captions import caption, free_caption
+from nextgpt_chat.tinyland.dialogues import dialogue
+from nextgpt_chat.tinyland.draw import draw
+from nextgpt_chat.tinyland.holdout import HELD_OUT, is_held_out, training_scene
+from nextgpt_chat.tinyland.scene import COLOURS, THINGS, Scene, random_scene
+
+
+def test_each_thing_and_each_colour_has_exactly_one_pair_held_out() -> None:
+    assert sorted(thing for thing, _ in HELD_OUT) == sorted(THINGS)
+    assert sorted(colour for _, colour in HELD_OUT) == sorted(COLOURS)
+
+
+def test_training_dialogues_never_show_say_or_draw_a_held_out_pair() -> None:
+    rng = random.Random(1)
+    for _ in range(3000):
+        for exchange in dialogue(rng, 4, training_scene):
+            assert not any(is_held_out(scene) for scene in (exchange.shown, exchange.drawn) if scene)
+            said = read_text(exchange.reply)
+            assert (said.get("thing"), said.get("colour")) not in HELD_OUT
+
+
+def test_captions_say_what_the_scene_is() -> None:
+    rng = random.Random(2)
+    for _ in range(500):
+        scene = random_scene(rng)
+        truth = {name: str(value) for name, value in scene.attributes().items()}
+        assert read_text(caption(scene)) == truth
+        assert read_text(free_caption(scene, rng)) == truth
+
+
+def test_pictures_differ_in_every_attribute_and_repeat_with_the_same_randomness() -> None:
+    base = Scene("dog", "blue")
+    same = draw(base, random.Random(3))
+    assert same.shape == (80, 80, 3)
+    assert np.array_equal(same, draw(base, random.Random(3)))
+    for other in (
+        Scene("car", "blue"),
+        Scene("dog", "red"),
+        Scene("dog", "blue", size="small"),
+        Scene("dog", "blue", time="night"),
+        Scene("dog", "blue", count=2),
+    ):
+        assert not np.array_equal(same, draw(other, random.Random(3)))
+
+
+def test_words_for_honesty_tests_were_never_trained_on() -> None:
+    for trained, tested in zip(outside.TRAINING, outside.TESTING, strict=True):
+        assert not set(trained) & set(tested)

@@ -1,0 +1,55 @@
+import json
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from nextgpt_chat.training.loop import Plan, fit
+
+PLAN = Plan(steps=20, rate=0.1, decay=0.0, save_every=5)
+
+
+def line() -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(1, 1)
+
+
+def batch(rng: random.Random) -> torch.Tensor:
+    return torch.tensor([[rng.random()] for _ in range(8)])
+
+
+def losses(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"loss": (model(x) - 3 * x).square().mean()}
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    whole = fit(line(), PLAN, batch, losses, tmp_path / "whole", seed=1)
+    calls = 0
+
+    def failing(rng: random.Random) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 13:
+            raise Interrupted
+        return batch(rng)
+
+    with pytest.raises(Interrupted):
+        fit(line(), PLAN, failing, losses, tmp_path / "parts", seed=1)
+    assert (tmp_path / "parts" / "step").read_text() == "10"
+    resumed = fit(line(), PLAN, batch, losses, tmp_path / "parts", seed=1)
+    assert torch.allclose(whole.weight, resumed.weight, atol=1e-6)
+
+
+def test_a_run_leaves_its_curve_its_log_and_its_plan(tmp_path: Path) -> None:
+    fit(line(), PLAN, batch, losses, tmp_path, seed=1)
+    rows = [json.loads(row) for row in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 20
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert json.loads((tmp_path / "plan.json").read_text())["steps"] == 20
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
