@@ -121,8 +121,8 @@ class Alignment(nn.Module):
 
 
 def load_text_encoder(parts: Path) -> nn.Module:
-    """The image decoder's text encoder, the text tower of `clip` (the denoiser may still be in training)."""
-    return clip_text_model(ImageBind.from_pretrained(parts / "clip"), PROMPT_LENGTH, begin=1, end=2, pad=0)
+    """The image decoder's text encoder, ImageBind's text tower (the denoiser may still be in training)."""
+    return clip_text_model(ImageBind.from_pretrained(parts / "imagebind"), PROMPT_LENGTH, begin=1, end=2, pad=0)
 
 
 def save_weights(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:

@@ -18,7 +18,7 @@ from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, save_weights
 from nextgpt_chat.training.loop import Plan, fit
 
-PLAN = Plan(steps=700, rate=2e-3, decay=0.0, bf16=True, save_every=100)
+PLAN = Plan(steps=500, rate=2e-3, decay=0.0, bf16=True, save_every=100)
 BATCH = 64
 
 

@@ -1,4 +1,4 @@
-"""The picture and the text tower, trained contrastively from nothing (CLIP, arXiv 2103.00020); the text tower is the decoder's.
+"""The picture and the text tower, trained contrastively from nothing (CLIP, arXiv 2103.00020).
 
 Half of the captions leave attributes open, and such a caption is a positive of every picture that it fits (as in UniCL, arXiv 2204.03610).
 What comes out knows words well and pictures badly (GroupNorm in its stem hides colours, see docs/LOG.md): `imagebind` takes over the text

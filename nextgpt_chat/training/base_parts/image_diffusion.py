@@ -98,7 +98,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
     vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
     text_encoder = clip_text_model(
-        ImageBind.from_pretrained(parts / "clip"),
+        ImageBind.from_pretrained(parts / "imagebind"),
         PROMPT_LENGTH,
         tokenizer.bos_token_id,
         tokenizer.eos_token_id,

@@ -14,7 +14,7 @@ from nextgpt_chat.tinyland.scene import PLACES
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=1700, rate=2e-3, decay=0.0, ema=0.99, bf16=True)
+PLAN = Plan(steps=3400, rate=2e-3, decay=0.0, ema=0.99, bf16=True)
 BATCH = 16
 KL_WEIGHT = 1e-7
 CROWDED = 0.5

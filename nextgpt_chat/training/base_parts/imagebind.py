@@ -22,7 +22,7 @@ from nextgpt_chat.training.base_parts.clip import GROUP, GROUPS, captioned, fits
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=850, rate=1e-3, decay=0.02, save_every=50)
+PLAN = Plan(steps=600, rate=1e-3, decay=0.02, save_every=50)
 LENGTH = 13
 """Tokens of a canonical caption, with its begin, end and padding."""
 BINARY_WEIGHT = 2.0

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from tokenizers import Tokenizer, models
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from nextgpt_chat.errors import Cancelled
+from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup, Word, choose
+from nextgpt_chat.reason.signal_tokens import SignalGroups
+
+GROUPS = SignalGroups({"image": (10, 11, 12, 13), "audio": (14, 15)})
+END = 2
+
+
+@pytest.fixture
+def language_model(tmp_path: Path) -> LanguageModel:
+    """A tiny model with random weights, saved and loaded as a checkpoint's is."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=20, hidden_size=32, num_hidden_layers=2, intermediate_size=64, num_attention_heads=2, max_position_embeddings=256
+    )
+    base = LlamaForCausalLM(config)
+    base.save_pretrained(tmp_path / "llm")
+    PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE())).save_pretrained(tmp_path / "llm")
+    get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)).save_pretrained(tmp_path / "lora")
+    return LanguageModel(tmp_path / "llm", tmp_path / "lora", torch.device("cpu"))
+
+
+def write(model: LanguageModel, temperature: float = 5.0, seed: int = 0, most: int = 60) -> list[Word | SignalGroup]:
+    generator = torch.Generator().manual_seed(seed)
+    return list(model.write(model.embed([1, 5, 6]), GROUPS, END, most, temperature, generator, lambda: False, frozenset({1})))
+
+
+def test_signal_groups_are_always_whole(language_model: LanguageModel) -> None:
+    """Random weights at a high temperature choose every token often; a group's later tokens never stand alone."""
+    groups = 0
+    for seed in range(30):
+        for piece in write(language_model, seed=seed):
+            if isinstance(piece, SignalGroup):
+                groups += 1
+                assert piece.states.shape == (1, len(GROUPS.ids[piece.kind]), 32)
+            else:
+                assert piece.token not in {1, END, *range(10, 16)}
+    assert groups > 20
+
+
+def test_states_are_those_of_a_full_pass(language_model: LanguageModel) -> None:
+    ids = [1, 5, 6]
+    for seed in range(30):
+        ids = [1, 5, 6]
+        for piece in write(language_model, seed=seed):
+            if isinstance(piece, Word):
+                ids.append(piece.token)
+                continue
+            ids += GROUPS.ids[piece.kind]
+            with torch.inference_mode():
+                full = language_model.model.model(input_ids=torch.tensor([ids])).last_hidden_state
+            assert torch.allclose(full[:, -piece.states.shape[1] :], piece.states, atol=1e-4)
+            return
+    raise AssertionError("no group was written")
+
+
+def test_a_reply_can_be_stopped_between_tokens(language_model: LanguageModel) -> None:
+    asked = 0
+
+    def cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    pieces = language_model.write(language_model.embed([1]), GROUPS, END, 50, 5.0, torch.Generator().manual_seed(1), cancelled)
+    with pytest.raises(Cancelled):
+        list(pieces)
+    assert asked == 4
+
+
+def test_the_seed_decides(language_model: LanguageModel) -> None:
+    def tokens(seed: int) -> list[int]:
+        return [piece.token for piece in write(language_model, seed=seed) if isinstance(piece, Word)]
+
+    assert tokens(3) == tokens(3)
+    assert tokens(3) != tokens(4)
+    assert choose(torch.tensor([0.0, 3.0, 1.0]), 0.0, torch.Generator()) == 1
