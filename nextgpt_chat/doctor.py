@@ -53,7 +53,14 @@ def _python() -> Finding:
 
 def _libraries() -> Iterator[Finding]:
     wrong = []
-    for line in importlib.metadata.requires("nextgpt-chat") or []:
+    try:
+        lines = importlib.metadata.requires("nextgpt-chat") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding(
+            "The package runs from its folder and is not installed, so the versions of its libraries were not compared.", good=True
+        )
+        return
+    for line in lines:
         requirement = Requirement(line)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue

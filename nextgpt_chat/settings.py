@@ -1,5 +1,6 @@
 """Settings: one frozen object for the application, one for a single reply."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +29,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NEXTGPT_", frozen=True, extra="ignore")
 
-    host: str = "127.0.0.1"
-    """Address that the server listens on. 0.0.0.0 serves the network."""
+    host: str = Field(default_factory=lambda: os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    """Address that the server listens on; 0.0.0.0 serves the network. A Gradio Space names its own."""
     port: int = Field(7860, ge=1, le=65535)
     """Port that the server listens on."""
     model: str = "tinyland"

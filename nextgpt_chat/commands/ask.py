@@ -25,6 +25,7 @@ from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.conversations import Conversations
 from nextgpt_chat.store.database import open_database
 from nextgpt_chat.store.jobs import Jobs, parts_of
+from nextgpt_chat.store.tables import new_id
 
 
 def main(
@@ -61,7 +62,7 @@ def _ask(
     content = ContentStore(settings.media)
     database = open_database(settings.database_url)
     conversations, jobs = Conversations(database, content, settings), Jobs(database, content)
-    user = local_user(conversations, settings.data / "local-user")
+    user = local_user(settings.data / "local-user")
     parts: list[Part] = [accept_upload(path, path.name, settings, content) for path in images]
     if text.strip():
         parts.append(Text(text.strip()))
@@ -96,15 +97,12 @@ def _events(jobs: Jobs, user: str, job: str) -> Iterator[Event]:
             jobs.cancel(user, job)
 
 
-def local_user(conversations: Conversations, path: Path) -> str:
+def local_user(path: Path) -> str:
     """The user as whom the command line speaks, remembered in the data folder."""
-    known = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-    if known and conversations.has_user(known):
-        return known
-    user = conversations.new_user()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(user, encoding="utf-8")
-    return user
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(new_id(), encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
 
 
 def report(conversation: str, events: list[Event], out: Path) -> dict[str, Any]:

@@ -53,25 +53,15 @@ class Conversations:
     def __init__(self, database: Database, content: ContentStore, settings: Settings) -> None:
         self.database, self.content, self.settings = database, content, settings
 
-    def new_user(self) -> str:
-        """A new anonymous user's id."""
-        with self.database.session() as session:
-            user = UserRow()
-            session.add(user)
-            session.flush()
-            return user.id
-
-    def has_user(self, user: str) -> bool:
-        """True if the id is known."""
-        with self.database.session() as session:
-            return session.get(UserRow, user) is not None
-
     def start(self, user: str) -> str:
         """A new, empty conversation's id. Raises `BusyError` when the user keeps too many."""
         with self.database.session() as session:
             kept = session.scalar(select(func.count()).where(ConversationRow.user_id == user)) or 0
             if kept >= self.settings.max_conversations:
                 raise BusyError(f"You keep {kept} conversations, which is the most there can be. Delete some to start a new one.")
+            if session.get(UserRow, user) is None:
+                session.add(UserRow(id=user))  # a visitor is written down with the first conversation, not with the first look
+                session.flush()
             row = ConversationRow(user_id=user)
             session.add(row)
             session.flush()

@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from accelerate.utils import set_seed
+
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.training import assemble, stage1_encode, stage2_generate, stage3_instruct
 from nextgpt_chat.training.base_parts import clip, image_diffusion, image_vae, imagebind, language_model, tokenizer
@@ -55,6 +57,7 @@ def run_recipe(words: Sequence[str], folder: Path, out: Path, seed: int, scale: 
             log.info("%s is finished already; --fresh begins it anew", name)
             continue
         log.info("%s begins", name)
+        set_seed(seed)
         train(folder / name, parts, seed, scale)
         finished.parent.mkdir(parents=True, exist_ok=True)
         finished.touch()

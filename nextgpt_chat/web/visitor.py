@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.store.conversations import Conversations
+from nextgpt_chat.store.tables import new_id
 
 COOKIE = "nextgpt_visitor"
 COOKIE_SECONDS = 365 * 24 * 3600
@@ -49,7 +50,7 @@ class Visitors:
             user = self._cookie.loads(cookies.get(COOKIE, ""))
         except BadSignature:
             return None
-        return user if isinstance(user, str) and self.conversations.has_user(user) else None
+        return user if isinstance(user, str) else None
 
     def required(self, cookies: Mapping[str, str]) -> str:
         """The user whose cookie this is; raises `NotFoundError` without one."""
@@ -94,7 +95,7 @@ class VisitorMiddleware:
         await self.app(scope, receive, send_with_cookie)
 
     def _new_cookie(self, headers: Headers) -> str:
-        value = self.visitors.cookie(self.visitors.conversations.new_user())
+        value = self.visitors.cookie(new_id())
         # Inside the frame of a hosting site the cookie is a third party's: it must say so, which only encrypted pages may.
         secure = headers.get("x-forwarded-proto", "") == "https"
         site = "SameSite=None; Secure; Partitioned" if secure else "SameSite=Lax"

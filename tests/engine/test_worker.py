@@ -14,12 +14,13 @@ from nextgpt_chat.errors import Cancelled, SetupError
 from nextgpt_chat.events import Done, Event, Failed, MediaReady, Reply, Stats, TextDelta
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.jobs import INTERRUPTED
+from nextgpt_chat.store.tables import new_id
 from tests.conftest import ROOT, Store, open_store, scripted
 
 
 def run(store: Store, load: Callable[[], Reply], text: str = "hello") -> tuple[str, str, list[Event]]:
     """Sends a message, lets a worker answer it, and returns user, conversation and what a follower saw."""
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, job = store.post(user, text)
     with Worker(store.jobs, load, "scripted"):
         events = [event for batch in follow(store.jobs, user, job) for _, event in batch]
@@ -34,7 +35,7 @@ def test_a_follower_sees_the_reply_in_order(store: Store) -> None:
 
 
 def test_a_follower_can_join_late(store: Store) -> None:
-    user = store.conversations.new_user()
+    user = new_id()
     _, job = store.post(user)
     with Worker(store.jobs, lambda: scripted(store.content), "scripted"):
         numbered = [pair for batch in follow(store.jobs, user, job) for pair in batch]
@@ -76,7 +77,7 @@ def test_stop_ends_the_reply_and_frees_the_worker(store: Store) -> None:
         except Cancelled:
             yield Done(Stats("scripted", 1, stopped=True))
 
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, job = store.post(user, "long")
     _, waiting = store.post(user, "never begun")
     _, behind = store.post(user, "behind")
@@ -94,7 +95,7 @@ def test_stop_ends_the_reply_and_frees_the_worker(store: Store) -> None:
 
 
 def test_no_job_is_claimed_twice(store: Store) -> None:
-    user = store.conversations.new_user()
+    user = new_id()
     jobs = {store.post(user)[1] for _ in range(12)}
     claimed: list[str] = []
 
@@ -133,7 +134,7 @@ time.sleep(60)
 
 def test_a_killed_process_loses_no_finished_part(settings: Settings) -> None:
     store = open_store(settings)
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, job = store.post(user)
     process = subprocess.Popen([sys.executable, "-c", SLOW, str(settings.data)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
@@ -164,7 +165,7 @@ def test_stopping_the_server_interrupts_the_reply(store: Store) -> None:
             time.sleep(0.01)
         yield Done(Stats("scripted", 1, stopped=True))
 
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, _ = store.post(user)
     with Worker(store.jobs, lambda: endless, "scripted"):
         assert started.wait(10)

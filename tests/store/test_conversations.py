@@ -6,6 +6,7 @@ from nextgpt_chat.errors import BusyError, InputError, NotFoundError
 from nextgpt_chat.events import Done, Failed, Stats, TextDelta
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.conversations import title_of
+from nextgpt_chat.store.tables import new_id
 from tests.conftest import Store, open_store, picture, scripted
 
 
@@ -19,7 +20,7 @@ def answer(store: Store, job: str) -> None:
 
 
 def test_a_conversation_is_there_tomorrow(store: Store, settings: Settings) -> None:
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, job = store.post(user, "draw ünïcode 🙂")
     answer(store, job)
     store.database.close()
@@ -36,7 +37,7 @@ def test_a_conversation_is_there_tomorrow(store: Store, settings: Settings) -> N
 
 
 def test_the_model_sees_the_whole_conversation(store: Store) -> None:
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, job = store.post(user, "one")
     answer(store, job)
     store.post(user, "two", conversation)
@@ -46,7 +47,7 @@ def test_the_model_sees_the_whole_conversation(store: Store) -> None:
 
 
 def test_another_visitor_finds_nothing(store: Store) -> None:
-    owner, other = store.conversations.new_user(), store.conversations.new_user()
+    owner, other = new_id(), new_id()
     conversation, job = store.post(owner)
     answer(store, job)
     sha256 = picture(store.content).sha256
@@ -71,14 +72,14 @@ def test_another_visitor_finds_nothing(store: Store) -> None:
     ("text", "sentence"), [("", "The message is empty"), ("  \n ", "The message is empty"), ("word " * 20_000, "characters")]
 )
 def test_messages_that_cannot_be_sent(store: Store, text: str, sentence: str) -> None:
-    user = store.conversations.new_user()
+    user = new_id()
     with pytest.raises(InputError, match=sentence):
         store.post(user, text)
     assert store.conversations.recent(user) == []
 
 
 def test_one_reply_at_a_time_in_a_conversation(store: Store) -> None:
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, job = store.post(user)
     with pytest.raises(BusyError, match="still being made"):
         store.post(user, "again", conversation)
@@ -88,7 +89,7 @@ def test_one_reply_at_a_time_in_a_conversation(store: Store) -> None:
 
 def test_the_queue_and_the_number_of_conversations_have_a_limit(settings: Settings) -> None:
     store = open_store(settings.model_copy(update={"max_waiting_jobs": 2, "max_conversations": 3}))
-    user = store.conversations.new_user()
+    user = new_id()
     store.post(user)
     store.post(user)
     with pytest.raises(BusyError, match="Too many people"):
@@ -99,7 +100,7 @@ def test_the_queue_and_the_number_of_conversations_have_a_limit(settings: Settin
 
 
 def test_retry_makes_a_branch_and_keeps_the_old_reply_out_of_sight(store: Store) -> None:
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, job = store.post(user)
     store.jobs.claim("1", "scripted")
     store.jobs.append(job, TextDelta("half"), Failed("It broke."))
@@ -116,7 +117,7 @@ def test_retry_makes_a_branch_and_keeps_the_old_reply_out_of_sight(store: Store)
 
 
 def test_deleting_removes_files_that_nobody_else_shows(store: Store) -> None:
-    first, second = store.conversations.new_user(), store.conversations.new_user()
+    first, second = new_id(), new_id()
     kept, job = store.post(first)
     answer(store, job)
     gone, job = store.post(second)
@@ -135,7 +136,7 @@ def test_titles() -> None:
 
 def test_worker_is_the_only_writer_of_replies(store: Store) -> None:
     """The page writes a turn and a job; a worker makes the reply."""
-    user = store.conversations.new_user()
+    user = new_id()
     conversation, job = store.post(user)
     assert store.conversations.messages(user, conversation)[-1].turn.parts == ()
     with Worker(store.jobs, lambda: scripted(store.content), "scripted"):

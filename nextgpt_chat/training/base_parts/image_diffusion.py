@@ -21,8 +21,10 @@ from nextgpt_chat.training.base_parts.clip import text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=3600, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
+PLAN = Plan(steps=4400, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
 BATCH = 48
+PICTURES = 12_000
+"""Pictures that are encoded before training; each is seen with new noise, at new times and under new prompts."""
 PROMPT_LENGTH = 16
 """Tokens of a decoder prompt."""
 CANONICAL = 0.85
@@ -68,18 +70,17 @@ def new_scheduler() -> DDIMScheduler:
 class DiffusionLoss(nn.Module):
     """Velocity prediction at a random time, weighted by min-SNR."""
 
-    def __init__(self, unet: UNet2DConditionModel, vae: AutoencoderKL, text_encoder: CLIPTextModel) -> None:
+    def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> None:
         super().__init__()
         self.unet = unet
-        self.frozen = {"vae": vae, "text_encoder": text_encoder}
+        self.frozen = {
+            "text_encoder": text_encoder
+        }  # in a dictionary, so that it is neither trained, averaged nor saved with the UNet
         self.scheduler = new_scheduler()
 
-    def forward(self, pixels: Tensor, ids: Tensor) -> Losses:
-        """Pictures [B, 3, S, S] in [-1, 1] with prompts [B, L]."""
-        with torch.no_grad():
-            vae = self.frozen["vae"].to(pixels.device)
-            latents = vae.encode(pixels).latent_dist.sample() * vae.config.scaling_factor
-            prompts = prompt_embeddings(self.frozen["text_encoder"].to(pixels.device), ids)
+    def forward(self, latents: Tensor, ids: Tensor) -> Losses:
+        """Scaled latents [B, C, H, W] with their prompts [B, L]."""
+        prompts = prompt_embeddings(self.frozen["text_encoder"].to(latents.device), ids)
         noise = torch.randn_like(latents)
         times = torch.randint(0, self.scheduler.config.num_train_timesteps, (len(latents),), device=latents.device)
         noisy = self.scheduler.add_noise(latents, noise, times)
@@ -104,15 +105,24 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         tokenizer.eos_token_id,
         tokenizer.pad_token_id,
     ).requires_grad_(False)
-    model = DiffusionLoss(new_unet(), vae, text_encoder)
+    model = DiffusionLoss(new_unet(), text_encoder)
+    scenes, latents = encoded_pictures(vae, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))
 
     def batch(rng: random.Random) -> tuple[Tensor, Tensor]:
-        scenes = [training_scene(rng) for _ in range(BATCH)]
-        prompts = [_prompt(scene, rng) for scene in scenes]
-        return picture_batch(scenes, rng), text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
+        chosen = [rng.randrange(len(scenes)) for _ in range(BATCH)]
+        prompts = [_prompt(scenes[i], rng) for i in chosen]
+        return latents[chosen], text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
     save_pipeline(model.unet, vae, text_encoder, tokenizer, parts / "image_decoder")
+
+
+@torch.no_grad()
+def encoded_pictures(vae: AutoencoderKL, count: int, rng: random.Random) -> tuple[list[Scene], Tensor]:
+    """Random training scenes with the scaled latents of one picture each: encoded once, since that costs as much as a third of a step."""
+    scenes = [training_scene(rng) for _ in range(count)]
+    latents = [vae.encode(picture_batch(scenes[i : i + 64], rng)).latent_dist.mean for i in range(0, count, 64)]
+    return scenes, torch.cat(latents) * vae.config.scaling_factor
 
 
 def _prompt(scene: Scene, rng: random.Random) -> str:
