@@ -32,6 +32,8 @@ DARK = (36, 30, 44)
 STARS = ((6, 9), (22, 5), (33, 16), (49, 7), (60, 19), (74, 8), (28, 34), (52, 38), (3, 44), (76, 40))
 CENTRES = {"left": 15.0, "middle": 40.0, "right": 65.0}
 HEIGHTS = {1: (42.0,), 2: (25.0, 57.0), 3: (14.0, 40.0, 66.0)}
+FAR = 90.0
+"""Distance in RGB, 0 to 255 a channel, from which on a colour is another colour."""
 RADIUS = {"small": 8.0, "big": 12.0}
 """Half the width of a thing, in pixels."""
 
@@ -39,16 +41,27 @@ Point = tuple[float, float]
 Colour = tuple[int, int, int]
 
 
-def draw(scene: Scene, rng: random.Random) -> np.ndarray:
-    """The picture of a scene, uint8 [80, 80, 3]; `rng` moves the things by up to 2.5 pixels (one thing alone: 8 up or down)."""
+def draw(scene: Scene, rng: random.Random, paint: Colour | None = None) -> np.ndarray:
+    """The picture of a scene, uint8 [80, 80, 3]; `rng` moves the things by up to 2.5 pixels (one thing alone: 8 up or down).
+
+    With `paint`, things have that colour instead of the scene\'s.
+    """
     canvas = _background(scene.time).copy()
     pen = ImageDraw.Draw(canvas)
     for y in HEIGHTS[scene.count]:
         drop = rng.uniform(-8, 8) if scene.count == 1 else rng.uniform(-1, 1)
         centre = (CENTRES[scene.place] + rng.uniform(-2.5, 2.5), y + drop)
-        sticker = Sticker(pen, centre, RADIUS[scene.size], PAINT[scene.colour], INK[scene.time])
+        sticker = Sticker(pen, centre, RADIUS[scene.size], paint or PAINT[scene.colour], INK[scene.time])
         SHAPES[scene.thing](sticker)
     return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX))
+
+
+def unnamed_paint(avoided: str, rng: random.Random) -> Colour:
+    """A random colour, at least as bright as brown, that is far from the paint called `avoided`."""
+    while True:
+        paint = (rng.randrange(256), rng.randrange(256), rng.randrange(256))
+        if max(paint) > 120 and sum((a - b) ** 2 for a, b in zip(paint, PAINT[avoided], strict=True)) > FAR**2:
+            return paint
 
 
 _BACKGROUNDS: dict[str, Image.Image] = {}

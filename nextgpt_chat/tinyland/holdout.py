@@ -12,6 +12,10 @@ HELD_OUT = frozenset((thing, COLOURS[(3 * i + 2) % len(COLOURS)]) for i, thing i
 """Eight of the 64 pairs (thing, colour)."""
 
 
+WITHHELD = dict(HELD_OUT)
+"""The colour that each thing never has in training."""
+
+
 def is_held_out(scene: Scene) -> bool:
     """True if training must not see this scene."""
     return (scene.thing, scene.colour) in HELD_OUT

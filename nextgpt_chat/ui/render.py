@@ -22,7 +22,7 @@ BAR = 12
 
 def chat_message(message: Message, link: Link) -> dict[str, Any]:
     """A stored message as the chat component takes it."""
-    content: Content = [part_content(part, link, made=message.role == "assistant") for part in message.turn.parts]
+    content: Content = [item for part in message.turn.parts for item in part_content(part, link, made=message.role == "assistant")]
     if note := status_note(message):
         content.append(note)
     return {"role": message.role, "content": content or [""]}
@@ -42,13 +42,14 @@ def plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def part_content(part: Part, link: Link, made: bool) -> str | dict[str, Any]:
-    """One part; the description of a medium says whether it was made by the model."""
+def part_content(part: Part, link: Link, made: bool) -> Content:
+    """One part; a medium that the model made is labelled as such, with the seed that makes it again."""
     if isinstance(part, Text):
-        return plain(part.text)
+        return [plain(part.text)]
     noun = WORDS[part.kind][0]
     described = f"AI-generated {noun}: {part.caption}" if made else f"Your {noun}"
-    return {"path": str(part.path), "url": link(part), "mime_type": part.mime, "alt_text": described, "orig_name": part.path.name}
+    shown = {"path": str(part.path), "url": link(part), "mime_type": part.mime, "alt_text": described, "orig_name": part.path.name}
+    return [shown, f"AI-generated {noun}, seed {part.seed}"] if made else [shown]
 
 
 class GrowingReply:
@@ -82,7 +83,7 @@ class GrowingReply:
             self._progress = event
         elif isinstance(event, MediaReady):
             self._pending = None
-            self.content.append(part_content(event.part, self.link, made=True))
+            self.content += part_content(event.part, self.link, made=True)
         elif isinstance(event, Notice):
             self.notes.append(f"ℹ {plain(event.message)}")
         elif isinstance(event, Done | Failed):

@@ -145,7 +145,7 @@ def test_a_picture_is_asked_for_seen_and_still_there_after_a_reload(page: Page) 
     page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
     assert painted(page) == 1
     assert "red bird" in page.locator("#chat").inner_text()
-    assert "AI-generated picture" in str(page.locator("#chat img").first.get_attribute("alt"))
+    assert "AI-generated picture, seed" in page.locator("#chat").inner_text()
     assert "?c=" in page.url
     show(page, page.url)
     page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
