@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; empty means SQLite in the data folder."""
     device: str = "auto"
     """Where the model runs: `auto`, `cpu`, `cuda`, `cuda:1`, ..."""
+    steps: int | None = Field(None, ge=1)
+    """Denoising steps of a picture; empty takes the model's own."""
     max_upload_mb: int = Field(20, ge=1)
     """Largest accepted file, in megabytes (10**6 bytes)."""
     max_image_pixels: int = Field(40_000_000, ge=1)

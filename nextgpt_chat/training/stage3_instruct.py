@@ -14,7 +14,7 @@ from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, lo
 from nextgpt_chat.training.loop import Plan, fit
 from nextgpt_chat.training.talk import dialogue_batch
 
-PLAN = Plan(steps=800, rate=1.5e-3, decay=0.0, bf16=True)
+PLAN = Plan(steps=900, rate=1.5e-3, decay=0.0, bf16=True)
 EXCHANGES = 120
 LORA = LoraConfig(
     r=16,

@@ -160,7 +160,7 @@ class ChatPage:
             user = self._user(request)
             turn = self._turn(message)
             started = conversation or self.conversations.start(user)
-            job = self.conversations.post(user, started, turn, self.checkpoint.name, ReplySettings())
+            job = self.conversations.post(user, started, turn, self.checkpoint.name, ReplySettings(steps=self.settings.steps))
             self.worker.notify()
             for file in message.get("files") or []:
                 Path(file).unlink(missing_ok=True)
@@ -180,7 +180,7 @@ class ChatPage:
             messages = self.conversations.messages(user, conversation)
             if not messages:
                 raise NotFoundError("There is no reply to make again.")
-            job = self.conversations.retry(user, messages[-1].id, self.checkpoint.name, ReplySettings())
+            job = self.conversations.retry(user, messages[-1].id, self.checkpoint.name, ReplySettings(steps=self.settings.steps))
             self.worker.notify()
             yield from self._follow(user, conversation, job, self._link(request))
 

@@ -48,7 +48,16 @@ def part_content(part: Part, link: Link, made: bool) -> Content:
         return [plain(part.text)]
     noun = WORDS[part.kind][0]
     described = f"AI-generated {noun}: {part.caption}" if made else f"Your {noun}"
-    shown = {"path": str(part.path), "url": link(part), "mime_type": part.mime, "alt_text": described, "orig_name": part.path.name}
+    # With a path and an absolute address, Gradio neither copies the file into its public cache nor serves it: our own route does.
+    address = link(part)
+    file = {
+        "path": address,
+        "url": address,
+        "mime_type": part.mime,
+        "orig_name": part.path.name,
+        "meta": {"_type": "gradio.FileData"},
+    }
+    shown = {"type": "file", "file": file, "alt_text": described}
     return [shown, f"AI-generated {noun}, seed {part.seed}"] if made else [shown]
 
 

@@ -50,7 +50,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        env = {**os.environ, "NEXTGPT_DATA": str(self.data), "NEXTGPT_PORT": str(self.port)}
+        env = {**os.environ, "NEXTGPT_DATA": str(self.data), "NEXTGPT_PORT": str(self.port), "NEXTGPT_STEPS": "50"}
         self.process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -145,6 +145,7 @@ def test_a_picture_is_asked_for_seen_and_still_there_after_a_reload(page: Page) 
     page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
     assert painted(page) == 1
     assert "red bird" in page.locator("#chat").inner_text()
+    assert "/media/" in str(page.locator("#chat img").first.get_attribute("src"))
     assert "AI-generated picture, seed" in page.locator("#chat").inner_text()
     assert "?c=" in page.url
     show(page, page.url)

@@ -22,7 +22,7 @@ def test_a_reply_grows_in_place() -> None:
     reply.add([MediaReady(0, IMAGE), TextDelta("Done."), Done(Stats("m", 1))])
     text, image, label, last = reply.message()["content"]
     assert (text, last) == ("Here it is.", "Done.")
-    assert image["url"] == "http://host/media/token"
+    assert image["file"]["url"] == "http://host/media/token"
     assert label == "AI-generated picture, seed 7"
 
 

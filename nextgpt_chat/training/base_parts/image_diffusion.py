@@ -21,7 +21,7 @@ from nextgpt_chat.training.base_parts.clip import text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=2700, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
+PLAN = Plan(steps=3250, rate=1e-3, decay=0.01, ema=0.998, save_every=250)
 BATCH = 48
 PICTURES = 12_000
 """Pictures that are encoded before training; each is seen with new noise, at new times and under new prompts."""

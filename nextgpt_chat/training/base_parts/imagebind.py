@@ -22,14 +22,14 @@ from nextgpt_chat.training.base_parts.clip import GROUP, GROUPS, captioned, fits
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=800, rate=1e-3, decay=0.02, save_every=50)
+PLAN = Plan(steps=960, rate=1e-3, decay=0.02, save_every=50)
 LENGTH = 13
 """Tokens of a canonical caption, with its begin, end and padding."""
 BINARY_WEIGHT = 2.0
 """Weight of the binary questions next to the caption."""
 COLOUR_TOKEN = 3
 """Place of the colour in a canonical caption: begin, number, size, colour, thing, ..."""
-UNNAMED = 0.5
+UNNAMED = 0.25
 """Share of pictures whose things have a random colour without a name. Without them the encoder learns that a pink thing is no cloud,
 only because no training picture shows one."""
 PARTIAL = 0.75
