@@ -26,7 +26,7 @@ from nextgpt_chat.web.visitor import Visitors
 log = logging.getLogger(__name__)
 
 SHOW_ADDRESS = "(id) => { const u = new URL(location); id ? u.searchParams.set('c', id) : u.searchParams.delete('c'); history.replaceState(null, '', u); }"
-OPEN_SIDEBAR = "() => { if (innerWidth > 1000) document.querySelector('#side .toggle-button, .sidebar .toggle-button')?.click(); }"
+OPEN_SIDEBAR = "() => { if (innerWidth > 1240) document.querySelector('#side .toggle-button, .sidebar .toggle-button')?.click(); }"
 CONFIRM_DELETE = "(id) => confirm('Delete this conversation with its pictures?') ? id : ''"
 GENERAL = "Something went wrong; it is in the log. Reload the page and try again."
 

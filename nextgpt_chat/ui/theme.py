@@ -45,6 +45,6 @@ footer { display: none !important; }
 #earlier input { position: absolute; opacity: 0; }
 #earlier label:focus-within { outline: 2px solid var(--primary-500); }
 #earlier label span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0; color: inherit; }
-@media (max-width: 640px) { #chat { height: calc(100dvh - 270px) !important; } .gradio-container { padding: 0 6px !important; } }
+@media (max-width: 640px) { #chat { height: calc(100dvh - 345px) !important; } .gradio-container { padding: 0 6px !important; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """
