@@ -26,7 +26,6 @@ from nextgpt_chat.web.visitor import Visitors
 log = logging.getLogger(__name__)
 
 SHOW_ADDRESS = "(id) => { const u = new URL(location); id ? u.searchParams.set('c', id) : u.searchParams.delete('c'); history.replaceState(null, '', u); }"
-OPEN_SIDEBAR = "() => { if (innerWidth > 1240) document.querySelector('#side .toggle-button, .sidebar .toggle-button')?.click(); }"
 CONFIRM_DELETE = "(id) => confirm('Delete this conversation with its pictures?') ? id : ''"
 GENERAL = "Something went wrong; it is in the log. Reload the page and try again."
 
@@ -101,7 +100,6 @@ class ChatPage:
             )
             box.stop(self.on_stop, [current], None, show_progress="hidden", queue=False, api_visibility="private")
             current.change(None, [current], None, js=SHOW_ADDRESS)
-            page.load(None, None, None, js=OPEN_SIDEBAR)
         return page
 
     # What the handlers return, in the order of `view`.
