@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from nextgpt_chat.errors import UserError
-from nextgpt_chat.events import Done, Event, Failed, MediaProgress, Reply, TextDelta
+from nextgpt_chat.errors import Cancelled, UserError
+from nextgpt_chat.events import Done, Event, Failed, MediaProgress, Reply, Stats, TextDelta
 from nextgpt_chat.store.jobs import INTERRUPTED, Job, Jobs, worker_name
 
 log = logging.getLogger(__name__)
@@ -63,16 +63,29 @@ class Worker:
         self.stop()
 
     def _run(self) -> None:
+        """The thread: outlives every error, such as a full disk or a database that does not answer for a while."""
         reply = self._loaded()
+        broken = False
         while not self._stopping.is_set():
-            job = self.jobs.claim(worker_name(), self.model)
-            if job is None:
-                self._wake.wait(POLL)
-                self._wake.clear()
-            elif reply is None:
-                self.jobs.append(job.id, Failed(self.problem or BROKEN))
-            else:
-                self._make(job, reply)
+            try:
+                if broken:
+                    self.jobs.recover()  # ends the log of a job that could not be written to its end
+                broken = False
+                self._next(reply)
+            except Exception:
+                log.exception("the queue cannot be read or written; the engine tries again")
+                broken = True
+                self._stopping.wait(POLL)
+
+    def _next(self, reply: Reply | None) -> None:
+        job = self.jobs.claim(worker_name(), self.model)
+        if job is None:
+            self._wake.wait(POLL)
+            self._wake.clear()
+        elif reply is None:
+            self.jobs.append(job.id, Failed(self.problem or BROKEN))
+        else:
+            self._make(job, reply)
 
     def _loaded(self) -> Reply | None:
         try:
@@ -108,6 +121,10 @@ class Worker:
                     waiting, flushed = [], time.monotonic()
         except UserError as error:
             last = self._fail(job, waiting, str(error))
+        except Cancelled:
+            if not self._stopping.is_set():
+                last = Done(Stats(job.model, seed=job.settings.seed or 0, stopped=True))
+                self.jobs.append(job.id, *waiting, last)
         except Exception:
             log.exception("job %s failed", job.id)
             last = self._fail(job, waiting, BROKEN)

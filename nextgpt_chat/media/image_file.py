@@ -49,6 +49,7 @@ def accept_image(path: Path, name: str, max_pixels: int, content: ContentStore) 
             warnings.simplefilter("ignore", Picture.DecompressionBombWarning)
             with Picture.open(path, formats=FORMATS) as picture:
                 _check_size(picture, name, max_pixels)
+                picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))  # a large JPEG is decoded at a fraction of its size
                 upright = ImageOps.exif_transpose(picture)
                 flat = _on_white(upright)
     except UnidentifiedImageError:
@@ -71,6 +72,9 @@ def _check_size(picture: Picture.Image, name: str, max_pixels: int) -> None:
 
 
 def _on_white(picture: Picture.Image) -> Picture.Image:
+    """8-bit RGB, with white behind what is transparent."""
+    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255 instead of scaling
+        return Picture.fromarray((np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = Picture.new("RGBA", layer.size, "white")

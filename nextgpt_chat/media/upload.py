@@ -9,6 +9,8 @@ from nextgpt_chat.media.image_file import ACCEPTED, accept_image
 from nextgpt_chat.settings import Settings
 
 LONGEST_NAME = 60
+STILLS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
+"""Brands of pictures in the container that clips use too: what many telephones save."""
 
 
 def accept_upload(path: Path, name: str, settings: Settings, content: ContentStore) -> Image | Audio | Video:
@@ -31,8 +33,12 @@ def accept_upload(path: Path, name: str, settings: Settings, content: ContentSto
 
 def sound_or_clip(head: bytes) -> bool:
     """True if the first 16 bytes are those of a usual audio or video file."""
+    if len(head) < 12:
+        return False
     riff = head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"AVI ")
-    return riff or head[4:8] == b"ftyp" or head[:4] in (b"OggS", b"fLaC", b"\x1aE\xdf\xa3") or head[:3] == b"ID3"
+    clip = head[4:8] == b"ftyp" and head[8:12] not in STILLS
+    mp3 = head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1] & 0xE0 == 0xE0)
+    return riff or clip or mp3 or head[:4] in (b"OggS", b"fLaC", b"\x1aE\xdf\xa3")
 
 
 def printable(name: str) -> str:

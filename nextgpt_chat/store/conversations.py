@@ -4,11 +4,11 @@ What does not exist and what belongs to somebody else give the same `NotFoundErr
 """
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from nextgpt_chat.conversation import Conversation, Turn
@@ -20,6 +20,8 @@ from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
 
 TITLE_LENGTH = 60
+UNUSED = timedelta(hours=1)
+"""How long a conversation without messages is kept."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Conversations:
     def start(self, user: str) -> str:
         """A new, empty conversation's id. Raises `BusyError` when the user keeps too many."""
         with self.database.session() as session:
+            session.execute(  # begun but never written in; the list does not show them, so nobody could delete them
+                delete(ConversationRow).where(
+                    ConversationRow.user_id == user, ConversationRow.title == "", ConversationRow.updated < now() - UNUSED
+                )
+            )
             kept = session.scalar(select(func.count()).where(ConversationRow.user_id == user)) or 0
             if kept >= self.settings.max_conversations:
                 raise BusyError(f"You keep {kept} conversations, which is the most there can be. Delete some to start a new one.")
@@ -69,7 +76,7 @@ class Conversations:
 
     def recent(self, user: str, limit: int = 200) -> list[Summary]:
         """The user's conversations that have messages, the newest first."""
-        with self.database.session() as session:
+        with self.database.reading() as session:
             rows = session.scalars(
                 select(ConversationRow)
                 .where(ConversationRow.user_id == user, ConversationRow.title != "")
@@ -80,7 +87,7 @@ class Conversations:
 
     def messages(self, user: str, conversation: str) -> list[Message]:
         """The messages of the newest branch, in order."""
-        with self.database.session() as session:
+        with self.database.reading() as session:
             self._own(session, user, conversation)
             return [self._message(session, row) for row in branch(session, conversation)]
 
@@ -117,6 +124,8 @@ class Conversations:
             running = select(JobRow.id).where(JobRow.conversation_id == conversation, JobRow.status == "running")
             if session.scalar(running):
                 raise BusyError("A reply is still being made in this conversation. Stop it first, then delete.")
+            # The branches are cut into single messages first: SQLite follows a chain of cascades only 1,000 deep.
+            session.execute(update(MessageRow).where(MessageRow.conversation_id == conversation).values(parent_id=None))
             session.delete(owned)
             session.flush()
             orphans = session.scalars(
@@ -130,7 +139,7 @@ class Conversations:
 
     def media(self, user: str, sha256: str) -> tuple[Path, str]:
         """Path and mime type of a file that stands in one of the user's messages."""
-        with self.database.session() as session:
+        with self.database.reading() as session:
             asset = session.scalar(
                 select(AssetRow)
                 .join(PartRow, PartRow.sha256 == AssetRow.sha256)

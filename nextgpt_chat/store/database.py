@@ -8,6 +8,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from nextgpt_chat.errors import SetupError
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+READ_ONLY = "nextgpt_read_only"
+"""Execution option of connections that only read."""
 
 
 class Database:
@@ -24,11 +27,18 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.readers = engine.execution_options(**{READ_ONLY: True})
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back on any error."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One consistent look at the database, for reading alone: it waits for no writer, and no writer waits for it."""
+        with Session(self.readers, expire_on_commit=False) as session, session.begin():
             yield session
 
     def close(self) -> None:
@@ -38,7 +48,10 @@ class Database:
 
 def open_database(url: str) -> Database:
     """Connects and migrates to the newest schema. Raises `SetupError` if the database cannot be used."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError as error:
+        raise SetupError("NEXTGPT_DATABASE is no SQLAlchemy address. An example: sqlite:////home/me/nextgpt.db") from error
     sqlite = parsed.get_backend_name() == "sqlite"
     try:
         if sqlite and parsed.database:
@@ -48,6 +61,10 @@ def open_database(url: str) -> Database:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_immediate)
         migrate(engine)
+    except CommandError as error:
+        raise SetupError(
+            f"The database {parsed.render_as_string()} was written by a newer version of this app ({error}). Update the app, or name another database."
+        ) from error
     except (SQLAlchemyError, OSError, ImportError) as error:
         log.exception("the database %s cannot be opened", parsed.render_as_string())
         raise SetupError(
@@ -59,7 +76,7 @@ def open_database(url: str) -> Database:
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Brings the schema to `revision`."""
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -73,4 +90,5 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_immediate(connection: Any) -> None:
     """Takes the write lock at once: two writers wait for each other instead of failing when a reader turns into a writer."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

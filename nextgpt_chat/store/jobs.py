@@ -4,7 +4,9 @@ The reply's message is kept up to date with the log, so every finished part surv
 """
 
 import os
+import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -64,15 +66,18 @@ class Jobs:
     def append(self, job: str, *events: Event) -> int:
         """Adds events to the log in one transaction and brings the reply up to date; returns the last number given."""
         with self.database.session() as session:
-            seq = session.scalar(select(func.max(JobEventRow.seq)).where(JobEventRow.job_id == job)) or 0
-            for event in events:
-                seq += 1
-                name, body = event_to_json(event)
-                session.add(JobEventRow(job_id=job, seq=seq, kind=name, body=body))
-            session.flush()
-            if any(isinstance(event, TextDelta | MediaReady | Done | Failed) for event in events):
-                self._update_reply(session, job)
-            return seq
+            return self._append(session, job, *events)
+
+    def _append(self, session: Session, job: str, *events: Event) -> int:
+        seq = session.scalar(select(func.max(JobEventRow.seq)).where(JobEventRow.job_id == job)) or 0
+        for event in events:
+            seq += 1
+            name, body = event_to_json(event)
+            session.add(JobEventRow(job_id=job, seq=seq, kind=name, body=body))
+        session.flush()
+        if any(isinstance(event, TextDelta | MediaReady | Done | Failed) for event in events):
+            self._update_reply(session, job)
+        return seq
 
     def _update_reply(self, session: Session, job: str) -> None:
         """Writes the reply's parts and, at the end, its status from the log."""
@@ -93,7 +98,7 @@ class Jobs:
 
     def events(self, user: str, job: str, after: int = 0) -> list[tuple[int, Event]]:
         """The events numbered above `after`, in order."""
-        with self.database.session() as session:
+        with self.database.reading() as session:
             self._own(session, user, job)
             return self._events(session, job, after)
 
@@ -105,12 +110,12 @@ class Jobs:
 
     def status(self, user: str, job: str) -> str:
         """queued, running, done, stopped, failed or interrupted."""
-        with self.database.session() as session:
+        with self.database.reading() as session:
             return self._own(session, user, job).status
 
     def position(self, user: str, job: str) -> int:
         """How many replies will be made before this one, including the running one; 0 when it has begun."""
-        with self.database.session() as session:
+        with self.database.reading() as session:
             row = self._own(session, user, job)
             if row.status != "queued":
                 return 0
@@ -123,21 +128,18 @@ class Jobs:
         """Asks for the job to stop; one that has not begun ends at once."""
         with self.database.session() as session:
             row = self._own(session, user, job)
-            waiting = row.status == "queued"
             row.cancel = True
-            if waiting:
-                row.status = "stopped"
-        if waiting:
-            self.append(job, Done(Stats(row.model, seed=0, stopped=True)))
+            if row.status == "queued":
+                self._append(session, job, Done(Stats(row.model, seed=0, stopped=True)))
 
     def cancelled(self, job: str) -> bool:
         """True once somebody asked for the job to stop."""
-        with self.database.session() as session:
+        with self.database.reading() as session:
             return bool(session.scalar(select(JobRow.cancel).where(JobRow.id == job)))
 
     def recover(self) -> int:
         """To be called before an engine starts: jobs of workers that are gone are marked as interrupted. Returns how many."""
-        with self.database.session() as session:
+        with self.database.reading() as session:
             running = session.execute(select(JobRow.id, JobRow.worker).where(JobRow.status == "running")).all()
         left = [job for job, worker in running if not _alive(worker or "")]
         for job in left:
@@ -178,19 +180,28 @@ def _reply(session: Session, job: JobRow) -> MessageRow:
 
 
 def worker_name() -> str:
-    """The name under which this process claims jobs: its process id, by which `recover` sees whether it still lives."""
-    return f"pid {os.getpid()}"
+    """The name under which this process claims jobs, by which `recover` sees whether it still lives."""
+    return _process_name(os.getpid())
+
+
+def _process_name(pid: int) -> str:
+    """Process id and start: ids are used again, above all in containers, where an app often gets the same one as before."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return f"pid {pid} started {fields[19]}"  # field 22 of proc(5): clock ticks since the machine started
+    except (OSError, IndexError):
+        return f"pid {pid}"  # a system without /proc
 
 
 def _alive(worker: str) -> bool:
-    """Whether the process behind a worker's name runs. This process has claimed nothing yet, so its own id is a reused one."""
-    pid = int(worker.removeprefix("pid ") or 0)
-    if pid in (0, os.getpid()):
+    """Whether the process behind a worker's name runs. This process makes nothing when it asks, so its own name counts as gone."""
+    named = re.match(r"pid (\d+)", worker)
+    if named is None or int(named[1]) == os.getpid():
         return False
     try:
-        os.kill(pid, 0)
+        os.kill(int(named[1]), 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass  # it runs, as somebody else
+    return _process_name(int(named[1])) == worker

@@ -49,7 +49,7 @@ class MessageRow(Base):
     """A message. Messages with the same parent are branches; the newest one is shown."""
 
     __tablename__ = "messages"
-    __table_args__ = (Index("messages_of_conversation", "conversation_id", "number"),)
+    __table_args__ = (Index("messages_of_conversation", "conversation_id", "number"), Index("messages_of_parent", "parent_id"))
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     """Order of creation; the newest of several branches has the highest."""
     id: Mapped[str] = mapped_column(Id, unique=True, default=new_id)
@@ -84,6 +84,7 @@ class PartRow(Base):
     """One part of a message: text, or a medium with how it was made."""
 
     __tablename__ = "message_parts"
+    __table_args__ = (Index("parts_of_asset", "sha256"),)
     message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(8))
@@ -99,7 +100,11 @@ class JobRow(Base):
     """A reply to be made: written by the page, claimed by the engine."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("jobs_by_status", "status", "number"), UniqueConstraint("reply_id"))
+    __table_args__ = (
+        Index("jobs_by_status", "status", "number"),
+        Index("jobs_of_conversation", "conversation_id"),
+        UniqueConstraint("reply_id"),
+    )
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     """Place in the queue: the lowest queued number is next."""
     id: Mapped[str] = mapped_column(Id, unique=True, default=new_id)

@@ -165,15 +165,13 @@ def test_a_picture_is_uploaded_and_talked_about(page: Page, tmp_path: Path) -> N
 def test_earlier_conversations_can_be_gone_back_to(page: Page) -> None:
     send(page, "hello there, first")
     finished(page, 1)
-    if not page.locator("#new").is_visible():
-        page.locator(".toggle-button").click()
-    page.locator("#new").click()
+    page.locator("#new").dispatch_event("click")
     page.wait_for_function("!location.search.includes('c=')", timeout=PATIENCE)
     page.wait_for_timeout(500)
     send(page, "hello again, second")
     finished(page, 1)
     page.wait_for_function("document.querySelectorAll('#earlier label').length == 2", timeout=PATIENCE)
-    page.locator("#earlier label", has_text="first").click()
+    page.locator("#earlier label", has_text="first").dispatch_event("click")
     page.wait_for_function("document.querySelector('#chat').innerText.includes('first')", timeout=PATIENCE)
     assert "second" not in page.locator("#chat").inner_text()
 

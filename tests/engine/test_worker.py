@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sqlalchemy import text as sql
+
 from nextgpt_chat.conversation import Conversation
 from nextgpt_chat.engine.follow import follow
 from nextgpt_chat.engine.worker import BROKEN, Worker
 from nextgpt_chat.errors import Cancelled, SetupError
 from nextgpt_chat.events import Done, Event, Failed, MediaReady, Reply, Stats, TextDelta
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.store.jobs import INTERRUPTED
+from nextgpt_chat.store.jobs import INTERRUPTED, worker_name
 from nextgpt_chat.store.tables import new_id
 from tests.conftest import ROOT, Store, open_store, scripted
 
@@ -172,3 +174,67 @@ def test_stopping_the_server_interrupts_the_reply(store: Store) -> None:
         time.sleep(0.2)
     reply = store.conversations.messages(user, conversation)[-1]
     assert (reply.status, reply.turn.text) == ("interrupted", "half a reply")
+
+
+def test_a_reply_that_raises_cancelled_was_stopped(store: Store) -> None:
+    def leaves(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield TextDelta("half")
+        raise Cancelled
+
+    user, conversation, events = run(store, lambda: leaves)
+    assert isinstance(events[-1], Done)
+    reply = store.conversations.messages(user, conversation)[-1]
+    assert (reply.status, reply.turn.text) == ("stopped", "half")
+
+
+def test_the_engine_outlives_a_database_that_fails_for_a_while(store: Store) -> None:
+    started, broken = threading.Event(), threading.Event()
+
+    def waits(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield TextDelta("before ")
+        started.set()
+        broken.wait(10)
+        yield from scripted(store.content)(conversation, settings, cancelled)
+
+    user = new_id()
+    conversation, job = store.post(user)
+    with Worker(store.jobs, lambda: waits, "scripted"):
+        assert started.wait(10)
+        time.sleep(0.1)  # lets the first words be written
+        rename(store, "job_events", "away")
+        broken.set()
+        time.sleep(0.2)
+        rename(store, "away", "job_events")
+        assert [event for batch in follow(store.jobs, user, job) for _, event in batch][-1] == Failed(INTERRUPTED)
+        reply = store.conversations.messages(user, conversation)[-1]
+        assert (reply.status, reply.turn.text) == ("interrupted", "before ")
+        _, after = store.post(user, "and now?", conversation)
+        assert isinstance([event for batch in follow(store.jobs, user, after) for _, event in batch][-1], Done)
+
+
+def rename(store: Store, old: str, new: str) -> None:
+    with store.database.session() as session:
+        session.execute(sql(f"ALTER TABLE {old} RENAME TO {new}"))
+
+
+def test_a_process_that_took_over_an_old_id_is_not_the_old_one(store: Store) -> None:
+    """A process runs under the id of a worker that is gone: its start tells the two apart."""
+    user = new_id()
+    _, lives = store.post(user)
+    _, gone = store.post(user)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from nextgpt_chat.store.jobs import worker_name; print(worker_name(), flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    name = process.stdout.readline().strip()
+    assert name != worker_name()
+    store.jobs.claim(name, "scripted")
+    store.jobs.claim(f"pid {process.pid} started 1", "scripted")
+    assert store.jobs.recover() == 1
+    assert (store.jobs.status(user, lives), store.jobs.status(user, gone)) == ("running", "interrupted")
+    process.communicate("\n")
+    assert store.jobs.recover() == 1
+    assert store.jobs.status(user, lives) == "interrupted"

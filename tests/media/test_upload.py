@@ -75,7 +75,9 @@ def test_three_hundred_megabytes(tmp_path: Path, settings: Settings, content: Co
     assert refused(tmp_path / "big.png", settings, content) == "'big.png' has 300 MB. Accepted are files up to 20 MB."
 
 
-@pytest.mark.parametrize("head", [b"RIFF\0\0\0\0WAVEfmt ", b"\0\0\0\x18ftypisom", b"OggS" + b"\0" * 12, b"ID3" + b"\0" * 13])
+@pytest.mark.parametrize(
+    "head", [b"RIFF\0\0\0\0WAVEfmt ", b"\0\0\0\x18ftypisom", b"OggS" + b"\0" * 12, b"ID3" + b"\0" * 13, b"\xff\xfb\x90"]
+)
 def test_sounds_and_clips_get_an_honest_sentence(tmp_path: Path, settings: Settings, content: ContentStore, head: bytes) -> None:
     (tmp_path / "x.png").write_bytes(head + b"\0" * 50)
     assert "not understood yet" in refused(tmp_path / "x.png", settings, content)
@@ -96,3 +98,21 @@ def test_the_same_bytes_are_stored_once(content: ContentStore) -> None:
     first, second = content.put(b"same", "image/png"), content.put(b"same", "image/png")
     assert first == second
     assert sum(1 for path in content.root.rglob("*") if path.is_file()) == 1
+
+
+def test_a_photograph_of_a_telephone_is_not_called_a_clip(tmp_path: Path, settings: Settings, content: ContentStore) -> None:
+    (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 50)
+    assert refused(tmp_path / "x.heic", settings, content).startswith("'x.heic' is not a picture that can be read.")
+
+
+def test_sixteen_bits_of_grey_keep_their_shades(tmp_path: Path, settings: Settings, content: ContentStore) -> None:
+    shades = np.linspace(0, 65_535, 256).astype(np.uint16).reshape(16, 16)
+    Picture.fromarray(shades).save(tmp_path / "grey.png")
+    image = accept_upload(tmp_path / "grey.png", "grey.png", settings, content)
+    assert np.array_equal(read_image(image.path)[..., 0], (shades >> 8).astype(np.uint8))
+
+
+def test_a_large_photograph_is_made_smaller(tmp_path: Path, settings: Settings, content: ContentStore) -> None:
+    Picture.new("RGB", (5000, 2500), "red").save(tmp_path / "big.jpg")
+    image = accept_upload(tmp_path / "big.jpg", "big.jpg", settings, content)
+    assert (image.width, image.height) == (1024, 512)

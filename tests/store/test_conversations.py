@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from nextgpt_chat.conversation import Image, Text, Turn
@@ -6,7 +8,7 @@ from nextgpt_chat.errors import BusyError, InputError, NotFoundError
 from nextgpt_chat.events import Done, Failed, Stats, TextDelta
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.conversations import title_of
-from nextgpt_chat.store.tables import new_id
+from nextgpt_chat.store.tables import ConversationRow, MessageRow, new_id, now
 from tests.conftest import Store, open_store, picture, scripted
 
 
@@ -143,3 +145,36 @@ def test_worker_is_the_only_writer_of_replies(store: Store) -> None:
         while store.jobs.status(user, job) != "done":
             pass
     assert store.conversations.messages(user, conversation)[-1].turn.text == "Here it is.Done."
+
+
+def test_a_very_long_conversation_can_be_deleted(store: Store) -> None:
+    """SQLite follows a chain of cascades only 1,000 deep, and each message refers to the one before it."""
+    user = new_id()
+    conversation = store.conversations.start(user)
+    with store.database.session() as session:
+        ids = [new_id() for _ in range(1200)]
+        for before, this in zip([None, *ids], ids, strict=False):
+            session.add(
+                MessageRow(id=this, parent_id=before, conversation_id=conversation, role="user", status="complete", stats={})
+            )
+            session.flush()
+    store.conversations.delete(user, conversation)
+    with store.database.reading() as session:
+        assert session.query(MessageRow).count() == 0
+
+
+def test_conversations_never_written_in_do_not_fill_the_limit(settings: Settings) -> None:
+    store = open_store(settings.model_copy(update={"max_conversations": 2}))
+    user = new_id()
+    kept, _ = store.post(user)
+    empty = store.conversations.start(user)
+    with store.database.session() as session:
+        for conversation in (kept, empty):
+            row = session.get(ConversationRow, conversation)
+            assert row is not None
+            row.updated = now() - timedelta(hours=2)
+    store.conversations.start(user)
+    assert len(store.conversations.messages(user, kept)) == 2
+    with pytest.raises(NotFoundError):
+        store.conversations.messages(user, empty)
+    store.database.close()

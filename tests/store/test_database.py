@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, text
 
 from nextgpt_chat.errors import SetupError
-from nextgpt_chat.store.database import open_database
-from nextgpt_chat.store.tables import Base
+from nextgpt_chat.store.database import migrate, open_database
+from nextgpt_chat.store.tables import Base, UserRow
 
 
 def test_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
@@ -13,6 +13,7 @@ def test_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
     inspector = inspect(database.engine)
     for name, table in Base.metadata.tables.items():
         assert {column["name"] for column in inspector.get_columns(name)} == set(table.columns.keys())
+        assert {str(index["name"]) for index in inspector.get_indexes(name)} == {str(index.name) for index in table.indexes}
     with database.session() as session:
         assert session.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert session.execute(text("PRAGMA foreign_keys")).scalar() == 1
@@ -32,8 +33,6 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
-    from nextgpt_chat.store.tables import UserRow
-
     database = open_database(f"sqlite:///{tmp_path / 'a.db'}")
 
     def fail() -> None:
@@ -46,4 +45,48 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
         fail()
     with database.session() as session:
         assert session.get(UserRow, "x") is None
+    database.close()
+
+
+def test_a_filled_database_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    engine = create_engine(url)
+    migrate(engine, "m001")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO users VALUES ('somebody', '2026-01-01 00:00:00.000000')"))
+    engine.dispose()
+    database = open_database(url)
+    assert "messages_of_parent" in {index["name"] for index in inspect(database.engine).get_indexes("messages")}
+    with database.reading() as session:
+        assert session.get(UserRow, "somebody") is not None
+    database.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    database = open_database(url)
+    with database.session() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'm999'"))
+    database.close()
+    with pytest.raises(SetupError, match="newer version"):
+        open_database(url)
+
+
+def test_an_address_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="no SQLAlchemy address"):
+        open_database(str(tmp_path / "a.db"))
+
+
+def test_readers_and_the_writer_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    with database.session() as writer:
+        writer.add(UserRow(id="new"))
+        writer.flush()
+        with database.reading() as reader:
+            assert reader.get(UserRow, "new") is None
+    with database.reading() as reader:
+        assert reader.get(UserRow, "new") is not None
+        with database.session() as writer:
+            writer.add(UserRow(id="newer"))
+        assert reader.get(UserRow, "newer") is None
     database.close()
