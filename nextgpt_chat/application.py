@@ -43,6 +43,7 @@ class App:
         uploads = (settings.data / "uploads").resolve()
         uploads.mkdir(parents=True, exist_ok=True)
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+        self.conversations.sweep()
         self.worker.start()
         blocks = self.page.build()
         blocks.queue(max_size=200, default_concurrency_limit=None)

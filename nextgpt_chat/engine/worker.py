@@ -27,9 +27,9 @@ BROKEN = "Something went wrong while the reply was made. It is in the log; press
 class Worker:
     """Makes replies, one at a time, in a thread of its own."""
 
-    def __init__(self, jobs: Jobs, load: Callable[[], Reply], model: str) -> None:
-        """`load` returns the model named `model`; only jobs for that model are claimed."""
-        self.jobs, self.load, self.model = jobs, load, model
+    def __init__(self, jobs: Jobs, load: Callable[[], Reply], model: str, only: str | None = None) -> None:
+        """`load` returns the model named `model`; only jobs for that model are claimed, and only the job `only` if it is given."""
+        self.jobs, self.load, self.model, self.only = jobs, load, model, only
         self.state = "loading"
         """loading, ready or failed."""
         self.problem: str | None = None
@@ -78,7 +78,7 @@ class Worker:
                 self._stopping.wait(POLL)
 
     def _next(self, reply: Reply | None) -> None:
-        job = self.jobs.claim(worker_name(), self.model)
+        job = self.jobs.claim(worker_name(), self.model, self.only)
         if job is None:
             self._wake.wait(POLL)
             self._wake.clear()

@@ -6,6 +6,7 @@ It knows bytes and hashes. Who may see a file is not known here.
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 EXTENSIONS = {"image/png": "png", "audio/wav": "wav", "video/mp4": "mp4"}
@@ -30,4 +31,10 @@ class ContentStore:
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 file.write(data)
             os.replace(file.name, path)
+        else:
+            os.utime(path)  # as young as a new file for whoever deletes old ones
         return sha256, path
+
+    def files(self) -> Iterator[Path]:
+        """All stored files."""
+        return (path for path in self.root.glob("??/*.*") if path.suffix[1:] in EXTENSIONS.values())

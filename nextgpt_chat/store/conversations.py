@@ -3,6 +3,7 @@
 What does not exist and what belongs to somebody else give the same `NotFoundError`.
 """
 
+import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, Message
 
 TITLE_LENGTH = 60
 UNUSED = timedelta(hours=1)
-"""How long a conversation without messages is kept."""
+"""How long a conversation without messages is kept, and a file without a message."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ class Conversations:
         with self.database.session() as session:
             owned = self._own(session, user, conversation)
             self._check_queue(session, conversation)
+            if not all(medium.path.is_file() for medium in turn.media):  # deleted between upload and sending
+                raise InputError(
+                    "A file of this message was just deleted together with another conversation. Send it again, please."
+                )
             path = branch(session, conversation)
             asked = MessageRow(
                 conversation_id=conversation, parent_id=path[-1].id if path else None, role="user", status="complete", stats={}
@@ -133,9 +138,18 @@ class Conversations:
             ).all()
             for asset in orphans:
                 session.delete(asset)
-            files = [self.content.path(asset.sha256, asset.mime) for asset in orphans]
-        for file in files:
-            file.unlink(missing_ok=True)
+                # Before the commit: whoever sends the same file again is served after it, and finds row and file gone together.
+                self.content.path(asset.sha256, asset.mime).unlink(missing_ok=True)
+
+    def sweep(self) -> int:
+        """Deletes files that were uploaded and never sent, an hour after they came. Returns how many."""
+        before = time.time() - UNUSED.total_seconds()
+        with self.database.session() as session:
+            kept = set(session.scalars(select(AssetRow.sha256)))
+            left = [path for path in self.content.files() if path.stem not in kept and path.stat().st_mtime < before]
+            for path in left:
+                path.unlink(missing_ok=True)
+        return len(left)
 
     def media(self, user: str, sha256: str) -> tuple[Path, str]:
         """Path and mime type of a file that stands in one of the user's messages."""

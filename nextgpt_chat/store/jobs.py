@@ -6,6 +6,7 @@ The reply's message is kept up to date with the log, so every finished part surv
 import os
 import re
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select, update
@@ -19,9 +20,12 @@ from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.codec import event_from_json, event_to_json
 from nextgpt_chat.store.conversations import conversation_up_to, write_parts
 from nextgpt_chat.store.database import Database
-from nextgpt_chat.store.tables import ConversationRow, JobEventRow, JobRow, MessageRow, PartRow
+from nextgpt_chat.store.tables import ConversationRow, JobEventRow, JobRow, MessageRow, PartRow, now
 
 INTERRUPTED = "The reply was interrupted before it was complete. What was finished is kept; press Retry to make it again."
+
+ABANDONED = timedelta(hours=1)
+"""How long a reply may wait for an engine before the next start gives it up."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,12 @@ class Jobs:
     def __init__(self, database: Database, content: ContentStore) -> None:
         self.database, self.content = database, content
 
-    def claim(self, worker: str, model: str) -> Job | None:
-        """Takes the oldest queued job for `model`, or None. No two workers get the same one."""
+    def claim(self, worker: str, model: str, only: str | None = None) -> Job | None:
+        """Takes the oldest queued job for `model` (or the job `only`), or None. No two workers get the same one."""
         with self.database.session() as session:
             oldest = (
                 select(JobRow.id)
-                .where(JobRow.status == "queued", JobRow.model == model)
+                .where(JobRow.status == "queued", JobRow.model == model, *([JobRow.id == only] if only else []))
                 .order_by(JobRow.number)
                 .limit(1)
                 .scalar_subquery()
@@ -138,10 +142,14 @@ class Jobs:
             return bool(session.scalar(select(JobRow.cancel).where(JobRow.id == job)))
 
     def recover(self) -> int:
-        """To be called before an engine starts: jobs of workers that are gone are marked as interrupted. Returns how many."""
+        """To be called before an engine starts: jobs of workers that are gone are marked as interrupted. Returns how many.
+
+        So are jobs that have waited for longer than `ABANDONED`: they were meant for a model that is not served any more.
+        """
         with self.database.reading() as session:
             running = session.execute(select(JobRow.id, JobRow.worker).where(JobRow.status == "running")).all()
-        left = [job for job, worker in running if not _alive(worker or "")]
+            waiting = session.scalars(select(JobRow.id).where(JobRow.status == "queued", JobRow.created < now() - ABANDONED)).all()
+        left = [job for job, worker in running if not _alive(worker or "")] + list(waiting)
         for job in left:
             self.append(job, Failed(INTERRUPTED))
         return len(left)

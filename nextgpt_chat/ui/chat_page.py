@@ -26,7 +26,10 @@ from nextgpt_chat.web.visitor import Visitors
 log = logging.getLogger(__name__)
 
 SHOW_ADDRESS = "(id) => { const u = new URL(location); id ? u.searchParams.set('c', id) : u.searchParams.delete('c'); history.replaceState(null, '', u); }"
+OPEN_SIDEBAR = "() => { if (innerWidth >= 1240) document.querySelector('#side:not(.open) .toggle-button')?.click(); }"
 CONFIRM_DELETE = "(id) => confirm('Delete this conversation with its pictures?') ? id : ''"
+UNCHANGED = tuple(gr.skip() for _ in range(7))
+"""What a handler returns when the page stays as it is; returning nothing would empty it."""
 GENERAL = "Something went wrong; it is in the log. Reload the page and try again."
 
 
@@ -100,6 +103,7 @@ class ChatPage:
             )
             box.stop(self.on_stop, [current], None, show_progress="hidden", queue=False, api_visibility="private")
             current.change(None, [current], None, js=SHOW_ADDRESS)
+            page.load(None, None, None, js=OPEN_SIDEBAR)
         return page
 
     # What the handlers return, in the order of `view`.
@@ -148,6 +152,8 @@ class ChatPage:
             if conversation:
                 self.conversations.delete(user, conversation)
                 yield self._view(user, "", [], running=False)
+            else:
+                yield UNCHANGED
 
         yield from self._guarded(delete, request)
 
@@ -228,11 +234,11 @@ class ChatPage:
             yield from handler()
         except UserError as error:
             gr.Warning(str(error), title="That did not work")
-            yield tuple(gr.skip() for _ in range(7))
+            yield UNCHANGED
         except Exception:
             log.exception("a handler of the page failed")
             gr.Warning(GENERAL, title="That did not work")
-            yield tuple(gr.skip() for _ in range(7))
+            yield UNCHANGED
 
     def _user(self, request: gr.Request) -> str:
         return self.visitors.required(request.cookies)
@@ -247,13 +253,6 @@ class ChatPage:
             return f"{scheme}://{host}/media/{self.visitors.media_token(user, medium.sha256)}"
 
         return link
-
-    def _check_files(self, message: dict[str, Any]) -> None:
-        count = len(message.get("files") or [])
-        if count > self.settings.max_files_per_message:
-            raise InputError(
-                f"The message has {count} files. Accepted are up to {self.settings.max_files_per_message} in one message."
-            )
 
     def _turn(self, message: dict[str, Any]) -> Turn:
         """The message as a value; files are checked and taken into the content store."""

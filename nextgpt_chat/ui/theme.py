@@ -45,6 +45,7 @@ footer { display: none !important; }
 #earlier input { position: absolute; opacity: 0; }
 #earlier label:focus-within { outline: 2px solid var(--primary-500); }
 #earlier label span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0; color: inherit; }
+@media (min-width: 1240px) { .gradio-container:has(#side.open) { margin-left: max(310px, calc((100vw - 900px) / 2)) !important; } }
 @media (max-width: 640px) { #chat { height: calc(100dvh - 345px) !important; } .gradio-container { padding: 0 6px !important; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

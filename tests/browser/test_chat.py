@@ -162,16 +162,42 @@ def test_a_picture_is_uploaded_and_talked_about(page: Page, tmp_path: Path) -> N
     assert bot(page).strip()
 
 
+def open_sidebar(page: Page) -> None:
+    """On a phone the list is behind a button; on a desk it stands beside the chat from the start."""
+    if not page.locator("#side.open").count():
+        assert page.viewport_size is not None
+        assert page.viewport_size["width"] < 1240
+        page.locator("#side .toggle-button").click()
+        page.wait_for_timeout(500)  # it slides in
+
+
+def test_deleting_asks_first(page: Page) -> None:
+    send(page, "hello there")
+    finished(page, 1)
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.locator("#delete").click()
+    page.wait_for_timeout(1000)
+    assert "hello there" in page.locator("#chat").inner_text()
+    assert "?c=" in page.url
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.locator("#delete").click()
+    page.wait_for_function("!location.search.includes('c=')", timeout=PATIENCE)
+    assert page.locator("#chat [data-testid=user]").count() == 0
+    assert page.locator("#earlier label").count() == 0
+
+
 def test_earlier_conversations_can_be_gone_back_to(page: Page) -> None:
     send(page, "hello there, first")
     finished(page, 1)
-    page.locator("#new").dispatch_event("click")
+    open_sidebar(page)
+    page.locator("#new").click()
     page.wait_for_function("!location.search.includes('c=')", timeout=PATIENCE)
     page.wait_for_timeout(500)
     send(page, "hello again, second")
     finished(page, 1)
     page.wait_for_function("document.querySelectorAll('#earlier label').length == 2", timeout=PATIENCE)
-    page.locator("#earlier label", has_text="first").dispatch_event("click")
+    open_sidebar(page)
+    page.locator("#earlier label", has_text="first").click()
     page.wait_for_function("document.querySelector('#chat').innerText.includes('first')", timeout=PATIENCE)
     assert "second" not in page.locator("#chat").inner_text()
 

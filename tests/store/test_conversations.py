@@ -1,6 +1,8 @@
+import os
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from nextgpt_chat.conversation import Image, Text, Turn
 from nextgpt_chat.engine.worker import Worker
@@ -8,7 +10,7 @@ from nextgpt_chat.errors import BusyError, InputError, NotFoundError
 from nextgpt_chat.events import Done, Failed, Stats, TextDelta
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.conversations import title_of
-from nextgpt_chat.store.tables import ConversationRow, MessageRow, new_id, now
+from nextgpt_chat.store.tables import ConversationRow, JobRow, MessageRow, new_id, now
 from tests.conftest import Store, open_store, picture, scripted
 
 
@@ -178,3 +180,42 @@ def test_conversations_never_written_in_do_not_fill_the_limit(settings: Settings
     with pytest.raises(NotFoundError):
         store.conversations.messages(user, empty)
     store.database.close()
+
+
+def test_files_that_were_never_sent_are_swept(store: Store) -> None:
+    user = new_id()
+    _, job = store.post(user)
+    answer(store, job)
+    shown, young, old = picture(store.content).path, picture(store.content, 10).path, picture(store.content, 20).path
+    for path in (shown, old):
+        os.utime(path, (0, 0))
+    assert store.conversations.sweep() == 1
+    assert (shown.is_file(), young.is_file(), old.is_file()) == (True, True, False)
+
+
+def test_a_file_that_was_deleted_before_it_was_sent(store: Store) -> None:
+    image = picture(store.content)
+    image.path.unlink()
+    user = new_id()
+    with pytest.raises(InputError, match="Send it again"):
+        store.conversations.post(user, store.conversations.start(user), Turn("user", (image,)), "scripted", ReplySettings())
+
+
+def test_a_reply_that_no_engine_takes_is_given_up(store: Store) -> None:
+    user = new_id()
+    _, recent = store.post(user)
+    _, old = store.post(user)
+    with store.database.session() as session:
+        session.execute(update(JobRow).where(JobRow.id == old).values(created=now() - timedelta(hours=2)))
+    assert store.jobs.recover() == 1
+    assert (store.jobs.status(user, recent), store.jobs.status(user, old)) == ("queued", "interrupted")
+
+
+def test_an_engine_for_one_job_leaves_the_others(store: Store) -> None:
+    user = new_id()
+    store.post(user)
+    _, mine = store.post(user)
+    claimed = store.jobs.claim("1", "scripted", only=mine)
+    assert claimed is not None
+    assert claimed.id == mine
+    assert store.jobs.claim("1", "scripted", only=mine) is None
