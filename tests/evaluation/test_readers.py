@@ -5,8 +5,7 @@ from nextgpt_chat.evaluation.tasks import calibrated_reader
 
 def test_the_picture_reader_reads_rendered_truth() -> None:
     _, right = calibrated_reader(2000, seed=5)
-    assert sum(right.values()) / len(right) >= 0.99
-    assert min(right.values()) >= 0.94
+    assert min(right.values()) >= 0.99
 
 
 def test_the_text_reader() -> None:

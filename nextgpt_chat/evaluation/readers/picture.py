@@ -46,6 +46,8 @@ class PictureReader:
         self._profiles, self._layouts = np.stack(profiles), layouts
         self._crops, self._things = np.stack(crops), things
         self._paints = {colour: _commonest(np.concatenate(values)) for colour, values in paints.items()}
+        self._mixtures = np.stack([self._mixture(pixels) for values in paints.values() for pixels in values])
+        self._colours = [colour for colour, values in paints.items() for _ in values]
 
     def read(self, picture: np.ndarray) -> dict[str, str]:
         """The attributes of a picture uint8 [H, W, 3]; what cannot be read is left out."""
@@ -60,7 +62,8 @@ class PictureReader:
             found[name] = _vote(self._layouts[n][i] for n in nearest)
         crops = _crops(image, mask, int(found["count"]))
         found["thing"] = _vote(self._things[n] for crop in crops for n in _nearest(_shape(crop), self._crops))
-        colours = [colour for crop in crops for colour in self._colours(_vivid(crop))]
+        mixtures = [self._mixture(_vivid(crop)) for crop in crops]
+        colours = [self._colours[n] for mixture in mixtures if mixture.any() for n in _nearest(mixture, self._mixtures)]
         if colours:
             found["colour"] = _vote(colours)
         return found
@@ -72,11 +75,12 @@ class PictureReader:
         sizes = ndimage.sum_labels(different, labels, range(1, count + 1))
         return np.isin(labels, [i + 1 for i, size in enumerate(sizes) if size >= SMALLEST])
 
-    def _colours(self, pixels: np.ndarray) -> list[str]:
-        """The paint that each pixel is near enough to."""
-        names = list(self._paints)
-        distances = np.linalg.norm(pixels[:, None] - np.stack([self._paints[name] for name in names]), axis=2)
-        return [names[row.argmin()] for row in distances if row.min() < NEAR]
+    def _mixture(self, pixels: np.ndarray) -> np.ndarray:
+        """How much of a thing has which paint [paints]: shaded parts of an orange thing look brown, so the whole mixture is compared."""
+        distances = np.linalg.norm(pixels[:, None] - np.stack(list(self._paints.values())), axis=2)
+        counts = np.bincount(distances.argmin(axis=1)[distances.min(axis=1) < NEAR], minlength=len(self._paints))
+        mixture: np.ndarray = counts / max(counts.sum(), 1)
+        return mixture
 
 
 def _profile(mask: np.ndarray) -> np.ndarray:
