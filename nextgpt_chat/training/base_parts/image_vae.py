@@ -14,7 +14,7 @@ from nextgpt_chat.tinyland.scene import PLACES
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=3400, rate=2e-3, decay=0.0, ema=0.99, bf16=True)
+PLAN = Plan(steps=3600, rate=2e-3, decay=0.0, ema=0.99, bf16=True)
 BATCH = 16
 KL_WEIGHT = 1e-7
 CROWDED = 0.5
@@ -28,14 +28,14 @@ EDGE_WEIGHT = 0.5
 
 
 def new_vae() -> AutoencoderKL:
-    """Three halvings, so a picture of 80 × 80 becomes 12 channels of 10 × 10."""
+    """Two halvings, so a picture of 80 × 80 becomes 4 channels of 20 × 20."""
     return AutoencoderKL(
         in_channels=3,
         out_channels=3,
-        latent_channels=12,
-        block_out_channels=(16, 32, 64, 64),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        block_out_channels=(16, 32, 64),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
         layers_per_block=1,
         norm_num_groups=1,  # one group keeps the channels' proportions, and with them colours; eight lost them
         mid_block_add_attention=False,
