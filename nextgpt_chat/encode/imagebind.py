@@ -38,11 +38,8 @@ class ImageBindConfig:
     image_size: int = 80
     """Pixels, both ways, of the pictures that the vision tower sees."""
     stem: tuple[int, ...] = (32, 64)
-    """Channels of the strided convolutions before the last one; each halves the picture."""
-    stem_norm: str = "batch"
-    """`batch` or `group` normalisation in the stem. Per-picture (group) statistics are ruled by the background and hide colours."""
-    position_scale: float = 0.5
-    """Standard deviation of the picture positions before training."""
+    """Channels of the strided convolutions before the last one; each halves the picture. Their normalisation is over the batch:
+    the statistics of a single picture are ruled by its background and hide colours."""
     vocabulary: int = 0
     text_length: int = 40
     """Most text tokens."""
@@ -92,19 +89,17 @@ class VisionPreprocessor(nn.Module):
         for out in config.stem:
             layers += [
                 nn.Conv2d(channels, out, 3, stride=2, padding=1),
-                nn.BatchNorm2d(out) if config.stem_norm == "batch" else nn.GroupNorm(8, out),
+                nn.BatchNorm2d(out),
                 nn.GELU(),
             ]
             channels = out
-        layers.append(nn.Conv2d(channels, width, 2, stride=2))
-        if config.stem_norm == "batch":
-            layers.append(nn.BatchNorm2d(width))  # patches and positions then have comparable sizes from the start
+        layers += [nn.Conv2d(channels, width, 2, stride=2), nn.BatchNorm2d(width)]
         self.rgbt_stem = nn.Module()
         self.rgbt_stem.proj = nn.Sequential(*layers)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embedding_helper = nn.Module()
         patches = (config.image_size // config.patch) ** 2
-        self.pos_embedding_helper.pos_embed = nn.Parameter(torch.randn(1, patches + 1, width) * config.position_scale)
+        self.pos_embedding_helper.pos_embed = nn.Parameter(torch.randn(1, patches + 1, width) / 2)  # as large as the patches
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[B, 3, S, S] -> [B, 1 + (S / patch)², D]."""

@@ -5,7 +5,7 @@ place; the exact positions vary by a few pixels from picture to picture.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -29,6 +29,8 @@ PAINT = {
 INK = {"day": (44, 36, 56), "night": (226, 228, 244)}
 CREAM = (255, 246, 222)
 DARK = (36, 30, 44)
+DETAILS = (CREAM, DARK, (255, 255, 255), None)
+"""Fills of the details of unnamed shapes; None is the thing's own darker shade."""
 STARS = ((6, 9), (22, 5), (33, 16), (49, 7), (60, 19), (74, 8), (28, 34), (52, 38), (3, 44), (76, 40))
 CENTRES = {"left": 15.0, "middle": 40.0, "right": 65.0}
 HEIGHTS = {1: (42.0,), 2: (25.0, 57.0), 3: (14.0, 40.0, 66.0)}
@@ -41,10 +43,10 @@ Point = tuple[float, float]
 Colour = tuple[int, int, int]
 
 
-def draw(scene: Scene, rng: random.Random, paint: Colour | None = None) -> np.ndarray:
+def draw(scene: Scene, rng: random.Random, paint: Colour | None = None, shape: "Shape | None" = None) -> np.ndarray:
     """The picture of a scene, uint8 [80, 80, 3]; `rng` moves the things by up to 2.5 pixels (one thing alone: 8 up or down).
 
-    With `paint`, things have that colour instead of the scene\'s.
+    With `paint`, things have that colour instead of the scene's; with `shape`, that shape instead of their own.
     """
     canvas = _background(scene.time).copy()
     pen = ImageDraw.Draw(canvas)
@@ -52,7 +54,7 @@ def draw(scene: Scene, rng: random.Random, paint: Colour | None = None) -> np.nd
         drop = rng.uniform(-8, 8) if scene.count == 1 else rng.uniform(-1, 1)
         centre = (CENTRES[scene.place] + rng.uniform(-2.5, 2.5), y + drop)
         sticker = Sticker(pen, centre, RADIUS[scene.size], paint or PAINT[scene.colour], INK[scene.time])
-        SHAPES[scene.thing](sticker)
+        (shape or SHAPES[scene.thing])(sticker)
     return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
@@ -62,6 +64,25 @@ def unnamed_paint(avoided: str, rng: random.Random) -> Colour:
         paint = (rng.randrange(256), rng.randrange(256), rng.randrange(256))
         if max(paint) > 120 and sum((a - b) ** 2 for a, b in zip(paint, PAINT[avoided], strict=True)) > FAR**2:
             return paint
+
+
+def unnamed_shape(rng: random.Random) -> "Shape":
+    """A random blob with random details that is none of the things."""
+    corners = rng.randint(4, 9)
+    start = rng.uniform(0, 2 * np.pi)
+    angles = [start + 2 * np.pi * (i + rng.uniform(-0.3, 0.3)) / corners for i in range(corners)]
+    outline = [(r * np.cos(a), r * np.sin(a)) for a in angles for r in (rng.uniform(0.5, 1.0),)]
+    details = [
+        (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5), rng.uniform(0.08, 0.4), rng.uniform(0.08, 0.4), rng.choice(DETAILS))
+        for _ in range(rng.randint(0, 4))
+    ]
+
+    def blob(s: Sticker) -> None:
+        s.shape(outline, s.paint)
+        for x, y, rx, ry, fill in details:
+            s.oval(x, y, rx, ry, fill or s.dark, outline=False)
+
+    return blob
 
 
 _BACKGROUNDS: dict[str, Image.Image] = {}
@@ -240,7 +261,9 @@ def _boat(s: Sticker) -> None:
     s.shape([(0.0, -1.0), (0.4, -0.86), (0.0, -0.7)], s.paint, outline=False)
 
 
-SHAPES = {
+Shape = Callable[[Sticker], None]
+
+SHAPES: dict[str, Shape] = {
     "bird": _bird,
     "car": _car,
     "bell": _bell,

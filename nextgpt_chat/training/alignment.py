@@ -22,9 +22,9 @@ from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.tinyland.dialogues import Exchange
-from nextgpt_chat.training.base_parts.clip import text_batch
 from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+from nextgpt_chat.training.captioned import text_batch
 from nextgpt_chat.training.loop import Losses
 from nextgpt_chat.training.pictures import picture_batch
 from nextgpt_chat.training.talk import next_token_loss, pad, turns

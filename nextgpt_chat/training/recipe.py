@@ -1,7 +1,7 @@
 """The whole recipe in order, from nothing to a checkpoint.
 
-- `tokenizer`, then from its words `language_model`, and from its words and pictures `clip`;
-- `imagebind` goes on from `clip`; `image_vae` and `image_diffusion` make the decoder, whose text encoder is ImageBind's text tower;
+- `tokenizer`, then from its words `language_model`, and from its words and pictures `imagebind`;
+- `image_vae` and `image_diffusion` make the decoder, whose text encoder is ImageBind's text tower;
 - `stage1_encode`, `stage2_generate` and `stage3_instruct` align all of them as the paper does; `assemble` writes the checkpoint.
 """
 
@@ -14,7 +14,7 @@ from accelerate.utils import set_seed
 
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.training import assemble, stage1_encode, stage2_generate, stage3_instruct
-from nextgpt_chat.training.base_parts import clip, image_diffusion, image_vae, imagebind, language_model, tokenizer
+from nextgpt_chat.training.base_parts import image_diffusion, image_vae, imagebind, language_model, tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ Train = Callable[[Path, Path, int, float], None]
 STAGES: dict[str, Train | None] = {
     "tokenizer": tokenizer.train,
     "language_model": language_model.train,
-    "clip": clip.train,
     "imagebind": imagebind.train,
     "image_vae": image_vae.train,
     "image_diffusion": image_diffusion.train,

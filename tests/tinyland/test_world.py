@@ -6,7 +6,7 @@ from nextgpt_chat.evaluation.readers.text import read_text
 from nextgpt_chat.tinyland import outside
 from nextgpt_chat.tinyland.captions import caption, free_caption
 from nextgpt_chat.tinyland.dialogues import dialogue
-from nextgpt_chat.tinyland.draw import draw
+from nextgpt_chat.tinyland.draw import FAR, PAINT, draw, unnamed_paint, unnamed_shape
 from nextgpt_chat.tinyland.holdout import HELD_OUT, is_held_out, training_scene
 from nextgpt_chat.tinyland.scene import COLOURS, THINGS, Scene, random_scene
 
@@ -52,3 +52,22 @@ def test_pictures_differ_in_every_attribute_and_repeat_with_the_same_randomness(
 def test_words_for_honesty_tests_were_never_trained_on() -> None:
     for trained, tested in zip(outside.TRAINING, outside.TESTING, strict=True):
         assert not set(trained) & set(tested)
+
+
+def test_unnamed_paints_and_shapes_change_only_the_things() -> None:
+    rng = random.Random(4)
+    scene = Scene("cloud", "red")
+    plain = draw(scene, random.Random(5))
+    painted = draw(scene, random.Random(5), paint=unnamed_paint("pink", rng))
+    shaped = draw(scene, random.Random(5), shape=unnamed_shape(rng))
+    for other in (painted, shaped):
+        changed = (plain != other).any(axis=-1)
+        assert changed.any()
+        assert not changed[:20].any()
+        assert not changed[:, :20].any()
+
+
+def test_an_unnamed_paint_keeps_away_from_the_withheld_colour() -> None:
+    rng = random.Random(6)
+    pink = np.array(PAINT["pink"])
+    assert all(np.linalg.norm(np.array(unnamed_paint("pink", rng)) - pink) > FAR for _ in range(500))

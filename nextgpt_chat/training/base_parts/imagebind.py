@@ -1,4 +1,4 @@
-"""ImageBind, trained on pictures and captions (arXiv 2305.05665), starting from the text tower of the stage `clip`.
+"""ImageBind, trained on pictures and captions from nothing (arXiv 2305.05665).
 
 Two losses share the work. Every pair of a picture and a caption is a question of its own, true or false (the sigmoid loss of SigLIP,
 arXiv 2303.15343); most captions name one to three attributes, so each attribute has to be found for itself. And the canonical caption is
@@ -17,23 +17,21 @@ from transformers import AutoTokenizer
 
 from nextgpt_chat.encode.imagebind import TEXT, VISION, ImageBind, ImageBindConfig, Trunk
 from nextgpt_chat.tinyland.captions import caption
-from nextgpt_chat.tinyland.holdout import training_scene
-from nextgpt_chat.training.base_parts.clip import GROUP, GROUPS, captioned, fits, neighbours, text_batch
+from nextgpt_chat.training.captioned import captioned, fits, scene_batch, text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=960, rate=1e-3, decay=0.02, save_every=50)
+PLAN = Plan(steps=1200, rate=1e-3, decay=0.02, bf16=True, save_every=100)
 LENGTH = 13
 """Tokens of a canonical caption, with its begin, end and padding."""
 BINARY_WEIGHT = 2.0
 """Weight of the binary questions next to the caption."""
-COLOUR_TOKEN = 3
-"""Place of the colour in a canonical caption: begin, number, size, colour, thing, ..."""
+COLOUR_TOKEN, THING_TOKEN = 3, 4
+"""Places of the colour and the thing in a canonical caption: begin, number, size, colour, thing, ..."""
 UNNAMED = 0.25
-"""Share of pictures whose things have a random colour without a name. Without them the encoder learns that a pink thing is no cloud,
-only because no training picture shows one."""
-PARTIAL = 0.75
-"""Share of captions that name only one to three attributes."""
+"""Share of pictures whose things have a random colour without a name, and of those whose things are blobs without a name. The former
+teach shapes whatever their colour, the latter colours whatever their shape: without them the encoder learns that a pink thing is no
+cloud, only because no training picture shows one."""
 
 
 class Captioner(nn.Linear):
@@ -80,33 +78,29 @@ class BindingLoss(nn.Module):
         }
 
 
-def new_imagebind(clip: ImageBind) -> ImageBind:
-    """An encoder with a fresh picture tower and the text tower of `clip`."""
-    trunks = {VISION: Trunk(128, 3, 4), TEXT: clip.config.trunks[TEXT]}
-    imagebind = ImageBind(ImageBindConfig(stem=(32, 64, 128), vocabulary=clip.config.vocabulary, trunks=trunks))
-    text = {name: tensor for name, tensor in clip.state_dict().items() if f".{TEXT}." in name}
-    missing, unexpected = imagebind.load_state_dict(text, strict=False)
-    if unexpected or any(f".{TEXT}." in name for name in missing):
-        raise ValueError("the text tower of clip does not fit")
-    return imagebind
+def new_imagebind(vocabulary: int) -> ImageBind:
+    """Towers for pictures and words with fresh weights."""
+    trunks = {VISION: Trunk(128, 3, 4), TEXT: Trunk(128, 3, 4)}
+    return ImageBind(ImageBindConfig(stem=(32, 64, 128), vocabulary=vocabulary, trunks=trunks))
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
-    """Trains both towers further and saves them as `parts/imagebind`."""
+    """Trains both towers and saves them as `parts/imagebind`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
-    model = BindingLoss(new_imagebind(ImageBind.from_pretrained(parts / "clip")), tokenizer.pad_token_id)
+    model = BindingLoss(new_imagebind(len(tokenizer)), tokenizer.pad_token_id)
     length = model.imagebind.config.text_length
 
     def batch(rng: random.Random) -> tuple[Tensor, ...]:
-        scenes = [scene for _ in range(GROUPS) for scene in neighbours(training_scene(rng), rng, GROUP)]
-        captions, kept = zip(*(captioned(scene, rng, PARTIAL, most=3) for scene in scenes), strict=True)
+        scenes = scene_batch(rng)
+        captions, kept = zip(*(captioned(scene, rng) for scene in scenes), strict=True)
         ids, last = text_batch(tokenizer, list(captions), length)
-        unnamed = [rng.random() < UNNAMED for _ in scenes]
+        odd_paint, odd_shape = ([rng.random() < UNNAMED for _ in scenes] for _ in range(2))
         canonical, _ = text_batch(tokenizer, [f" {caption(scene)}" for scene in scenes], LENGTH)
-        canonical[torch.tensor(unnamed), COLOUR_TOKEN] = tokenizer.pad_token_id
-        names_colour = torch.tensor(["colour" in names for names in kept])
-        match = fits(scenes, list(kept)) & ~(torch.tensor(unnamed)[:, None] & names_colour[None])
-        return picture_batch(scenes, rng, unnamed), ids, last, match, canonical
+        match = fits(scenes, list(kept))
+        for odd, token, name in ((odd_paint, COLOUR_TOKEN, "colour"), (odd_shape, THING_TOKEN, "thing")):
+            canonical[torch.tensor(odd), token] = tokenizer.pad_token_id
+            match &= ~(torch.tensor(odd)[:, None] & torch.tensor([name in names for names in kept])[None])
+        return picture_batch(scenes, rng, odd_paint, odd_shape), ids, last, match, canonical
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
     model.imagebind.save_pretrained(parts / "imagebind", torch.float32)

@@ -1,0 +1,61 @@
+"""Scenes with captions, and which caption is true of which scene: what contrastive training learns from.
+
+A caption that leaves attributes open is a positive of every picture that it fits (as in UniCL, arXiv 2204.03610).
+"""
+
+import random
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption
+from nextgpt_chat.tinyland.holdout import is_held_out, training_scene
+from nextgpt_chat.tinyland.scene import VALUES, Scene
+
+GROUPS = 24
+GROUP = 8
+"""A batch holds 24 groups of 8 scenes that differ in one attribute or two: the neighbours are what teaches fine differences."""
+CHANGED = {"thing": 3, "colour": 4, "size": 1, "place": 1, "count": 1, "time": 1}
+"""How often neighbours differ in an attribute; things and colours are the hardest to tell apart."""
+PARTIAL = 0.75
+"""Share of captions that name only one to `MOST` attributes; the others name all six, half of them in the canonical form."""
+MOST = 3
+
+
+def text_batch(tokenizer: PreTrainedTokenizerBase, captions: list[str], length: int) -> tuple[Tensor, Tensor]:
+    """Captions as ids [B, length], begun, ended and padded, with the position of each end token [B]."""
+    encoded = tokenizer(captions, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
+    return encoded.input_ids, encoded.attention_mask.sum(dim=1) - 1
+
+
+def neighbours(scene: Scene, rng: random.Random, count: int) -> list[Scene]:
+    """The scene and others that differ from it in one attribute, all allowed in training."""
+    found = [scene]
+    while len(found) < count:
+        name = rng.choices(tuple(CHANGED), tuple(CHANGED.values()))[0]
+        other = replace(rng.choice(found), **{name: rng.choice(VALUES[name])})
+        if not is_held_out(other) and other not in found:
+            found.append(other)
+    return found
+
+
+def captioned(scene: Scene, rng: random.Random) -> tuple[str, frozenset[str]]:
+    """A caption and the attributes that it names."""
+    if rng.random() < PARTIAL:
+        kept = frozenset(rng.sample(tuple(VALUES), rng.randint(1, MOST)))
+        return partial_caption(scene, kept, rng), kept
+    return caption(scene) if rng.random() < 0.5 else free_caption(scene, rng), frozenset(VALUES)
+
+
+def fits(scenes: list[Scene], kept: list[frozenset[str]]) -> Tensor:
+    """[B, B] booleans: whether picture i agrees with scene j in all attributes that caption j names."""
+    values = torch.tensor([[VALUES[name].index(getattr(scene, name)) for name in VALUES] for scene in scenes])
+    named = torch.tensor([[name in names for name in VALUES] for names in kept])
+    return ((values[:, None] == values[None]) | ~named[None]).all(dim=-1)
+
+
+def scene_batch(rng: random.Random) -> list[Scene]:
+    """`GROUPS` groups of `GROUP` neighbours."""
+    return [scene for _ in range(GROUPS) for scene in neighbours(training_scene(rng), rng, GROUP)]
