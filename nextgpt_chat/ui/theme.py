@@ -19,7 +19,11 @@ def theme() -> gr.themes.Base:
     )
 
 
-HEAD = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+@media (min-width: 1240px) { .gradio-container:has(#side.open) { margin-left: max(310px, calc((100vw - 900px) / 2)) !important; } }
+</style>"""
+"""Gradio puts its own prefix before every selector of `css`, which would turn one on the container itself into one that fits nothing."""
 
 CSS = """
 .gradio-container { max-width: 900px !important; margin: 0 auto !important; padding: 0 12px !important; }
@@ -45,7 +49,6 @@ footer { display: none !important; }
 #earlier input { position: absolute; opacity: 0; }
 #earlier label:focus-within { outline: 2px solid var(--primary-500); }
 #earlier label span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0; color: inherit; }
-@media (min-width: 1240px) { .gradio-container:has(#side.open) { margin-left: max(310px, calc((100vw - 900px) / 2)) !important; } }
 @media (max-width: 640px) { #chat { height: calc(100dvh - 345px) !important; } .gradio-container { padding: 0 6px !important; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

@@ -171,6 +171,15 @@ def open_sidebar(page: Page) -> None:
         page.wait_for_timeout(500)  # it slides in
 
 
+def test_the_open_list_covers_nothing(page: Page) -> None:
+    page.wait_for_timeout(1000)
+    side, title = (page.locator(name).bounding_box() for name in ("#side", "#title"))
+    assert side is not None
+    assert title is not None
+    assert title["x"] >= side["x"] + side["width"]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_deleting_asks_first(page: Page) -> None:
     send(page, "hello there")
     finished(page, 1)
