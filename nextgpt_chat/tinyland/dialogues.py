@@ -20,7 +20,7 @@ from nextgpt_chat.tinyland.captions import (
     plural,
     thing_word,
 )
-from nextgpt_chat.tinyland.holdout import is_held_out
+from nextgpt_chat.tinyland.holdout import is_held_out, training_scene
 from nextgpt_chat.tinyland.scene import COLOURS, COUNTS, PLACES, SIZES, THINGS, TIMES, VALUES, Scene, random_scene
 
 
@@ -32,6 +32,8 @@ class Exchange:
     reply: str
     shown: Scene | None = None
     """The picture that comes with the message."""
+    unnamed: str | None = None
+    """`colour` or `thing` where the picture shows one that has no name (only training does that)."""
     drawn: Scene | None = None
     """The picture that comes with the reply."""
     intent: str = "talk"
@@ -177,8 +179,8 @@ def describe(scene: Scene, rng: random.Random, shown: bool = False) -> Exchange:
 
 def _ask_thing(s: Scene, rng: random.Random) -> tuple[str, str]:
     return _pick(
-        rng, ("what thing is it?", "what kind of thing is that?", "which thing is shown?", "what is it, in one word?")
-    ), f"{_sure(_kind(s))}."
+        rng, ("what thing is it?", "what kind of thing is that?", "which thing is shown?", "what {be} {pro}?")
+    ), f"{_sure(_pronoun(s))} {_be(s)} {_kind(s)}."
 
 
 def _ask_colour(s: Scene, rng: random.Random) -> tuple[str, str]:
@@ -258,7 +260,7 @@ def _ask_spot(s: Scene, rng: random.Random) -> tuple[str, str]:
 def _ask_whether(s: Scene, rng: random.Random) -> tuple[str, str]:
     name = rng.choice(("colour", "thing", "time", "size"))
     truth = getattr(s, name)
-    value = truth if rng.random() < 0.5 else rng.choice(VALUES[name])
+    value = truth if rng.random() < 0.5 else rng.choice([v for v in VALUES[name] if v != truth and _may_become(s, name, v)])
     right = "Yes" if value == truth else "No"
     if name == "time":
         return _pick(rng, (f"is it {value}?", f"is it {value} there?")), f"{right}, it is {s.time}."
@@ -280,13 +282,21 @@ QUESTIONS: dict[str, Callable[[Scene, random.Random], tuple[str, str]]] = {
     "spot": _ask_spot,
     "whether": _ask_whether,
 }
+OFTEN = {"thing": 2, "spot": 3, "whether": 3}
+"""How often a question is asked, where it is more than once: the last two ask for a comparison, which is learnt last."""
 
 
 def question(scene: Scene, rng: random.Random, name: str | None = None, shown: bool = False) -> Exchange:
     """A question about one attribute of the picture in view."""
-    ask, reply = QUESTIONS[name or rng.choice(tuple(QUESTIONS))](scene, rng)
+    name = name or rng.choices(tuple(QUESTIONS), [OFTEN.get(each, 1) for each in QUESTIONS])[0]
+    ask, reply = QUESTIONS[name](scene, rng)
     ask = ask.format(be=_be(scene), pro=_pronoun(scene), the=_the(scene), things=plural(scene.thing, 2))
     return Exchange(ask, reply, shown=scene if shown else None, intent="ask")
+
+
+def _may_become(scene: Scene, name: str, value: str | int) -> bool:
+    """Whether the changed scene may be spoken of: training scenes never lead to held-out ones."""
+    return is_held_out(scene) or not is_held_out(replace(scene, **{name: value}))  # type: ignore[arg-type]
 
 
 def edit(scene: Scene, rng: random.Random) -> Exchange:
@@ -304,7 +314,7 @@ def edit(scene: Scene, rng: random.Random) -> Exchange:
         name, values, templates = rng.choice(changes)
         value = rng.choice([v for v in values if v != getattr(scene, name)])
         changed = replace(scene, **{name: value})  # type: ignore[arg-type]
-        if is_held_out(scene) or not is_held_out(changed):
+        if _may_become(scene, name, value):
             break
     words = {"size": SIZE_WORDS, "place": WHERE_WORDS, "time": WHEN_WORDS}.get(name, {}).get(str(value), (str(value),))
     kind = plural(thing_word(changed.thing, rng), changed.count)
@@ -352,11 +362,9 @@ def outside_request(rng: random.Random, words: outside.Outside = outside.TRAININ
         return Exchange(_pick(rng, DRAW).format(phrase), NO_COLOUR, intent="outside")
     if kind == "count":
         many = rng.choice(("four", "five", "six", "seven", "ten", "a hundred", "twenty", "4", "10"))
-        return Exchange(
-            _pick(rng, DRAW).format(f"{many} {rng.choice(('', rng.choice(COLOURS) + ' '))}{plural(rng.choice(THINGS), 2)}"),
-            NO_COUNT,
-            intent="outside",
-        )
+        scene = training_scene(rng)
+        colour = rng.choice(("", f"{scene.colour} "))
+        return Exchange(_pick(rng, DRAW).format(f"{many} {colour}{plural(scene.thing, 2)}"), NO_COUNT, intent="outside")
     if kind == "scene":
         return Exchange(_pick(rng, DRAW).format(rng.choice(words.scenes)), NO_THING, intent="outside")
     if kind == "question":

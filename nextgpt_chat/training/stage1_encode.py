@@ -1,6 +1,6 @@
 """Stage 1, encoding-side alignment (section 4.1 of the paper): pictures become something that the language model can read.
 
-The language model is frozen and says what it sees; only the input projection learns.
+The language model is frozen, says what it sees and answers questions about it; only the input projection learns.
 """
 
 import random
@@ -8,13 +8,15 @@ from pathlib import Path
 
 from transformers import LlamaForCausalLM
 
-from nextgpt_chat.tinyland.dialogues import describe
+from nextgpt_chat.tinyland.dialogues import describe, question
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, save_weights
 from nextgpt_chat.training.loop import Plan, fit
+from nextgpt_chat.training.talk import odd_questions
 
 PLAN = Plan(steps=400, rate=3e-3, decay=0.0, bf16=True, save_every=100)
-BATCH = 64
+DESCRIBED, ASKED, ODD = 32, 16, 16
+"""Pictures in a batch that are described, that are asked about, and that show a thing or a colour without a name."""
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
@@ -24,7 +26,9 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     model.input_projection.requires_grad_(True)
 
     def batch(rng: random.Random) -> TalkBatch:
-        return tools.batch([[describe(training_scene(rng), rng, shown=True)] for _ in range(BATCH)], rng)
+        described = [describe(training_scene(rng), rng, shown=True) for _ in range(DESCRIBED)]
+        asked = [question(training_scene(rng), rng, shown=True) for _ in range(ASKED)]
+        return tools.batch([[exchange] for exchange in (*described, *asked, *odd_questions(rng, ODD))], rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
     save_weights(model.input_projection, parts / "stage1" / "input_projection.safetensors")

@@ -12,10 +12,12 @@ from transformers import LlamaForCausalLM
 
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, load_weights, save_weights
 from nextgpt_chat.training.loop import Plan, fit
-from nextgpt_chat.training.talk import dialogue_batch
+from nextgpt_chat.training.talk import comparisons, dialogue_batch, odd_questions
 
 PLAN = Plan(steps=900, rate=1.5e-3, decay=0.0, bf16=True)
-EXCHANGES = 120
+EXCHANGES, COMPARISONS, ODD = 100, 16, 12
+"""Exchanges of dialogues in a batch, questions that ask for a comparison, and questions about a thing or a colour whose other half has no
+name."""
 LORA = LoraConfig(
     r=16,
     lora_alpha=32,
@@ -37,7 +39,8 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     model.output_projections.requires_grad_(True)
 
     def batch(rng: random.Random) -> TalkBatch:
-        return tools.batch(dialogue_batch(rng, EXCHANGES), rng)
+        drill = comparisons(rng, COMPARISONS) + odd_questions(rng, ODD)
+        return tools.batch(dialogue_batch(rng, EXCHANGES, rng.sample(drill, len(drill))), rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
     out = parts / "stage3"

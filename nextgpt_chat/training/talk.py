@@ -1,8 +1,8 @@
 """Batches of Tinyland dialogues for the stages that train or use the language model."""
 
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional
 from nextgpt_chat.conversation import Image, Text, Turn
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
 from nextgpt_chat.tinyland.captions import caption
-from nextgpt_chat.tinyland.dialogues import Exchange, dialogue
+from nextgpt_chat.tinyland.dialogues import Exchange, dialogue, question
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import Scene
 
@@ -41,10 +41,28 @@ def turns(exchanges: Iterable[Exchange], rng: random.Random, draws: bool = True)
     return told
 
 
-def dialogue_batch(rng: random.Random, exchanges: int) -> list[list[Exchange]]:
-    """Dialogues of one length, about `exchanges` exchanges in all."""
+def dialogue_batch(rng: random.Random, exchanges: int, drill: Sequence[Exchange] = ()) -> list[list[Exchange]]:
+    """Dialogues of one length, about `exchanges` exchanges in all, and the exchanges of `drill`, strung together to the same length."""
     length = rng.choice(LENGTHS)
-    return [dialogue(rng, length, training_scene) for _ in range(exchanges // length)]
+    told = [dialogue(rng, length, training_scene) for _ in range(exchanges // length)]
+    return told + [list(drill[i : i + length]) for i in range(0, len(drill), length)]
+
+
+def comparisons(rng: random.Random, count: int) -> list[Exchange]:
+    """Is it blue? What is on the left? One word of the reply hangs on a comparison; in dialogues that is too rare to be learnt early."""
+    return [question(training_scene(rng), rng, rng.choice(("whether", "spot")), shown=True) for _ in range(count)]
+
+
+def odd_questions(rng: random.Random, count: int) -> list[Exchange]:
+    """What thing is it, where its colour has no name; what colour is it, where its shape has none: so that neither answers for the other."""
+    asked: list[Exchange] = []
+    while len(asked) < count:
+        scene = training_scene(rng)
+        name, unnamed = rng.choice((("thing", "colour"), ("colour", "thing")))
+        exchange = question(scene, rng, name, shown=True)
+        if name == "thing" or scene.thing not in exchange.ask:
+            asked.append(replace(exchange, unnamed=unnamed))
+    return asked
 
 
 def captions_in_slots(prompt: Prompt, form: PromptFormat) -> Prompt:

@@ -5,10 +5,11 @@ import numpy as np
 from nextgpt_chat.evaluation.readers.text import read_text
 from nextgpt_chat.tinyland import outside
 from nextgpt_chat.tinyland.captions import caption, free_caption
-from nextgpt_chat.tinyland.dialogues import dialogue
+from nextgpt_chat.tinyland.dialogues import dialogue, question
 from nextgpt_chat.tinyland.draw import FAR, PAINT, draw, unnamed_paint, unnamed_shape
 from nextgpt_chat.tinyland.holdout import HELD_OUT, is_held_out, training_scene
 from nextgpt_chat.tinyland.scene import COLOURS, THINGS, Scene, random_scene
+from nextgpt_chat.training.talk import comparisons, odd_questions
 
 
 def test_each_thing_and_each_colour_has_exactly_one_pair_held_out() -> None:
@@ -18,11 +19,25 @@ def test_each_thing_and_each_colour_has_exactly_one_pair_held_out() -> None:
 
 def test_training_dialogues_never_show_say_or_draw_a_held_out_pair() -> None:
     rng = random.Random(1)
-    for _ in range(3000):
-        for exchange in dialogue(rng, 4, training_scene):
-            assert not any(is_held_out(scene) for scene in (exchange.shown, exchange.drawn) if scene)
-            said = read_text(exchange.reply)
+    drill = [*comparisons(rng, 2000), *odd_questions(rng, 1000)]
+    told = [exchange for _ in range(3000) for exchange in dialogue(rng, 4, training_scene)]
+    for exchange in (*drill, *told):
+        assert not any(is_held_out(scene) for scene in (exchange.shown, exchange.drawn) if scene)
+        for words in (exchange.ask, exchange.reply):
+            said = read_text(words)
             assert (said.get("thing"), said.get("colour")) not in HELD_OUT
+
+
+def test_half_of_the_closed_questions_are_answered_with_no() -> None:
+    rng = random.Random(7)
+    replies = [question(random_scene(rng), rng, "whether").reply for _ in range(2000)]
+    assert 0.45 < sum(reply.startswith("No, ") for reply in replies) / len(replies) < 0.55
+
+
+def test_odd_questions_do_not_name_what_has_no_name() -> None:
+    for exchange in odd_questions(random.Random(8), 500):
+        assert exchange.unnamed in ("thing", "colour")
+        assert exchange.unnamed not in read_text(f"{exchange.ask} {exchange.reply}")
 
 
 def test_captions_say_what_the_scene_is() -> None:
