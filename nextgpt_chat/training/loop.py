@@ -8,6 +8,7 @@ run that was interrupted goes on exactly where its last checkpoint was written.
 import json
 import logging
 import math
+import os
 import random
 import time
 from collections.abc import Callable
@@ -20,8 +21,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate import Accelerator, PartialState
+from accelerate.utils import parse_flag_from_env, set_seed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
@@ -69,13 +70,15 @@ def fit(
 ) -> nn.Module:
     """Trains `model` and returns it (or its moving average) in evaluation mode.
 
-    `losses` returns named scalars; their sum under the name `loss` is what is minimised, the others are only logged. `folder` receives
+    `losses` returns named scalars; their sum under the name `loss` is what is minimised, the others are only logged. Every process
+    of `accelerate launch` calls this with the same arguments and gets the same weights; each has batches of its own. `folder` receives
     `plan.json`, `log.jsonl`, `curve.png` and the state from which the next call goes on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
-    set_seed(seed)
     accelerator = Accelerator(mixed_precision="bf16" if plan.bf16 else "no")
+    set_seed(seed, device_specific=True)  # processes share the weights of the first one, and must not share their noise
+    if accelerator.is_main_process:
+        (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema)) if plan.ema else None
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=plan.rate, weight_decay=plan.decay, betas=(0.9, 0.98))
@@ -87,7 +90,8 @@ def fit(
     done = _resume(accelerator, folder)
     model.train()
     started = time.monotonic()
-    with _bar() as bar, (folder / "log.jsonl").open("a", encoding="utf-8", buffering=1) as journal:
+    journal_path = folder / "log.jsonl" if accelerator.is_main_process else os.devnull
+    with _bar(accelerator.is_main_process) as bar, open(journal_path, "a", encoding="utf-8", buffering=1) as journal:
         task = bar.add_task(folder.name, total=plan.steps, completed=done, note="")
         for step in range(done + 1, plan.steps + 1):
             values = losses(model, _to(batch(random.Random(f"{seed}/{step}/{accelerator.process_index}")), accelerator.device))
@@ -107,7 +111,7 @@ def fit(
                     **{name: round(value.item(), 6) for name, value in values.items()},
                 }
                 journal.write(json.dumps(row) + "\n")
-            if step % 100 == 0:
+            if step % 100 == 0 and accelerator.is_main_process:
                 log.info("%s step %d of %d, %s, %.0f s", folder.name, step, plan.steps, note, time.monotonic() - started)
             if step % plan.save_every == 0 or step == plan.steps:
                 _save(accelerator, folder, step)
@@ -117,6 +121,11 @@ def fit(
     if average is not None:
         trained.load_state_dict(average.module.state_dict())
     return trained.eval()
+
+
+def processes() -> PartialState:
+    """Which of the processes of `accelerate launch` this is; the first one alone writes what a stage made."""
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 def _rate(step: float, plan: Plan) -> float:
@@ -151,7 +160,7 @@ def _to(batch: Any, device: torch.device) -> Any:
     return batch
 
 
-def _bar() -> Progress:
+def _bar(shown: bool) -> Progress:
     return Progress(
         TextColumn("{task.description:18}"),
         BarColumn(),
@@ -159,6 +168,7 @@ def _bar() -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
+        disable=not shown,
     )
 
 

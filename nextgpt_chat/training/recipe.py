@@ -15,11 +15,12 @@ from accelerate.utils import set_seed
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.training import assemble, stage1_encode, stage2_generate, stage3_instruct
 from nextgpt_chat.training.base_parts import image_diffusion, image_vae, imagebind, language_model, tokenizer
+from nextgpt_chat.training.loop import processes
 
 log = logging.getLogger(__name__)
 
 Train = Callable[[Path, Path, int, float], None]
-"""Folder for logs and states, folder of all parts, seed, share of the steps."""
+"""Folder for logs and states, folder of all parts, seed, share of the steps. Every process trains; the first one writes the parts."""
 
 STAGES: dict[str, Train | None] = {
     "tokenizer": tokenizer.train,
@@ -40,23 +41,28 @@ def run_recipe(words: Sequence[str], folder: Path, out: Path, seed: int, scale: 
     unknown = [word for word in words if word != "all" and word not in STAGES]
     if unknown:
         raise InputError(f"There is no stage '{unknown[0]}'. The stages are: all, {', '.join(STAGES)}.")
+    state = processes()
     parts = folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     for name, train in STAGES.items():
         if "all" not in words and name not in words:
             continue
         if train is None:
-            assemble.run(parts, out)
-            log.info("the checkpoint is in %s", out)
+            if state.is_main_process:
+                assemble.run(parts, out)
+                log.info("the checkpoint is in %s", out)
             continue
         finished = folder / name / "finished"
-        if fresh:
+        if fresh and state.is_main_process:
             shutil.rmtree(folder / name, ignore_errors=True)
+        state.wait_for_everyone()
         if finished.is_file():
             log.info("%s is finished already; --fresh begins it anew", name)
             continue
         log.info("%s begins", name)
         set_seed(seed)
         train(folder / name, parts, seed, scale)
-        finished.parent.mkdir(parents=True, exist_ok=True)
-        finished.touch()
+        state.wait_for_everyone()  # the first process has written the parts that the next stage reads
+        if state.is_main_process:
+            finished.parent.mkdir(parents=True, exist_ok=True)
+            finished.touch()

@@ -11,7 +11,7 @@ from transformers import LlamaForCausalLM
 from nextgpt_chat.tinyland.dialogues import describe, question
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, save_weights
-from nextgpt_chat.training.loop import Plan, fit
+from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.talk import odd_questions
 
 PLAN = Plan(steps=400, rate=3e-3, decay=0.0, bf16=True, save_every=100)
@@ -31,4 +31,6 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         return tools.batch([[exchange] for exchange in (*described, *asked, *odd_questions(rng, ODD))], rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
+    if not processes().is_main_process:
+        return
     save_weights(model.input_projection, parts / "stage1" / "input_projection.safetensors")

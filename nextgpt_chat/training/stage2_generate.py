@@ -16,7 +16,7 @@ from nextgpt_chat.tinyland.captions import caption, free_caption
 from nextgpt_chat.tinyland.dialogues import Exchange
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, save_weights
-from nextgpt_chat.training.loop import Plan, fit
+from nextgpt_chat.training.loop import Plan, fit, processes
 
 PLAN = Plan(steps=500, rate=2e-3, decay=0.0, bf16=True, save_every=100)
 BATCH = 64
@@ -36,6 +36,8 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         return tools.batch([[Exchange(free_caption(scene, rng), f"{caption(scene)}.", drawn=scene)] for scene in scenes], rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
+    if not processes().is_main_process:
+        return
     save_weights(model.output_projections, parts / "stage2" / "output_projections.safetensors")
     model.language_model.save_pretrained(parts / "stage2" / "llm")
 

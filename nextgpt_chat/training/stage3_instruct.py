@@ -11,7 +11,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import LlamaForCausalLM
 
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, load_weights, save_weights
-from nextgpt_chat.training.loop import Plan, fit
+from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.talk import comparisons, dialogue_batch, odd_questions
 
 PLAN = Plan(steps=900, rate=1.5e-3, decay=0.0, bf16=True)
@@ -43,6 +43,8 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         return tools.batch(dialogue_batch(rng, EXCHANGES, rng.sample(drill, len(drill))), rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
+    if not processes().is_main_process:
+        return
     out = parts / "stage3"
     save_weights(model.input_projection, out / "input_projection.safetensors")
     save_weights(model.output_projections, out / "output_projections.safetensors")

@@ -19,7 +19,7 @@ from nextgpt_chat.tinyland.captions import caption, free_caption, partial_captio
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import VALUES, Scene
 from nextgpt_chat.training.captioned import text_batch
-from nextgpt_chat.training.loop import Losses, Plan, fit
+from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
 PLAN = Plan(steps=12_000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
@@ -125,6 +125,8 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         return latents[chosen], text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
+    if not processes().is_main_process:
+        return
     save_pipeline(model.unet, vae, text_encoder, tokenizer, parts / "image_decoder")
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import PLACES
-from nextgpt_chat.training.loop import Losses, Plan, fit
+from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
 PLAN = Plan(steps=3600, rate=2e-3, decay=0.0, ema=0.99, bf16=True)
@@ -98,6 +98,8 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         return crowded_batch(rng, BATCH)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pixels: module(pixels), folder, seed)
+    if not processes().is_main_process:
+        return
     rng = random.Random(seed)
     with torch.no_grad():
         latents = model.vae.encode(picture_batch([training_scene(rng) for _ in range(128)], rng)).latent_dist.mean

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 from nextgpt_chat.encode.imagebind import TEXT, VISION, ImageBind, ImageBindConfig, Trunk
 from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.training.captioned import captioned, fits, scene_batch, text_batch
-from nextgpt_chat.training.loop import Losses, Plan, fit
+from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
 PLAN = Plan(steps=1200, rate=1e-3, decay=0.02, bf16=True, save_every=100)
@@ -103,4 +103,6 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         return picture_batch(scenes, rng, odd_paint, odd_shape), ids, last, match, canonical
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
+    if not processes().is_main_process:
+        return
     model.imagebind.save_pretrained(parts / "imagebind", torch.float32)

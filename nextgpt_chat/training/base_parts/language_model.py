@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
-from nextgpt_chat.training.loop import Losses, Plan, fit
+from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.talk import captions_in_slots, comparisons, dialogue_batch, next_token_loss, pad, turns
 
 PLAN = Plan(steps=3500, rate=2e-3, decay=0.05, bf16=True)
@@ -60,5 +60,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         return {"loss": reply + OTHER_WEIGHT * other, "reply": reply.detach(), "other": other.detach()}
 
     fit(model, PLAN.scaled(scale), batch, losses, folder, seed)
+    if not processes().is_main_process:
+        return
     model.save_pretrained(parts / "llm")
     tokenizer.save_pretrained(parts / "llm")

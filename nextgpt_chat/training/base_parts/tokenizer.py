@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from nextgpt_chat.reason.signal_tokens import BEGIN, END, PAD, special_tokens
 from nextgpt_chat.tinyland.dialogues import dialogue
 from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.training.loop import processes
 
 VOCABULARY = 896
 DIALOGUES = 20_000
@@ -18,6 +19,8 @@ IMAGE_SIGNAL = ("IMG", 4)
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains the tokenizer and saves it as `parts/tokenizer`."""
+    if not processes().is_main_process:
+        return
     rng = random.Random(seed)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -1,0 +1,45 @@
+"""The whole recipe, cut to a few steps: it shows that the stages fit together, not that they learn."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from nextgpt_chat.checkpoint import read_checkpoint
+from nextgpt_chat.conversation import Conversation, Text, Turn
+from nextgpt_chat.events import Done
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.pipeline import load_pipeline
+from nextgpt_chat.settings import ReplySettings
+from nextgpt_chat.training.recipe import STAGES
+
+
+def train(folder: Path) -> str:
+    """`train all` in two processes, as `accelerate launch` starts them on two devices."""
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "nextgpt_chat", "train", "all"]
+        + ["--folder", str(folder), "--out", str(folder / "checkpoint"), "--scale", "0.0005"],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+def test_two_processes_train_all_stages_into_a_checkpoint_that_replies(tmp_path: Path) -> None:
+    said = train(tmp_path)
+    trained = [name for name, stage in STAGES.items() if stage]
+    assert all(f"{name} begins" in said for name in trained)
+    for name in trained[1:]:
+        rows = [json.loads(row) for row in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        assert len({row["step"] for row in rows}) == len(rows)  # one process writes the journal
+        assert (tmp_path / name / "curve.png").is_file()
+    assert read_checkpoint(tmp_path / "checkpoint").outputs == ("text", "image")
+    pipeline = load_pipeline(tmp_path / "checkpoint", ContentStore(tmp_path / "media"), "cpu")
+    asked = Conversation((Turn("user", (Text("draw a red bird"),)),))
+    assert isinstance(list(pipeline.reply(asked, ReplySettings(seed=1), lambda: False))[-1], Done)
+    again = train(tmp_path)
+    assert all(f"{name} is finished already" in again for name in trained)
