@@ -14,9 +14,10 @@ with LoRA and signal tokens, a transformer output projection, and a Stable Diffu
 world; it knows nothing else, and is meant for trying the app, the training and the evaluation on any computer.
 
 - Weights: $megabytes MB, safetensors, half precision.
-- Made by `nextgpt-chat train all`. Each stage's plan is in its file in `nextgpt_chat/training`; `docs/LOG.md` tells what was tried.
+- Made by the stages of `nextgpt-chat train all`. Each stage's plan is in its file in `nextgpt_chat/training`; `docs/LOG.md` tells what was
+  tried, and how these weights came about.
 - Data: rendered scenes and generated dialogues of Tinyland only. Eight pairs of thing and colour (`nextgpt_chat/tinyland/holdout.py`) were
-  in no training picture, caption or dialogue.
+  in no training picture, caption or reply.
 
 ## Scores
 

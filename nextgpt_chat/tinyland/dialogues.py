@@ -143,8 +143,12 @@ def _here(scene: Scene, rng: random.Random) -> str:
     return _pick(rng, HERE).format(caption(scene), be=_be(scene))
 
 
+def _a(thing: str, s: Scene) -> str:
+    return f"a {thing}" if s.count == 1 else plural(thing, s.count)
+
+
 def _kind(scene: Scene) -> str:
-    return f"a {scene.thing}" if scene.count == 1 else plural(scene.thing, scene.count)
+    return _a(scene.thing, scene)
 
 
 def draw_request(scene: Scene, rng: random.Random) -> Exchange:
@@ -258,18 +262,19 @@ def _ask_spot(s: Scene, rng: random.Random) -> tuple[str, str]:
 
 
 def _ask_whether(s: Scene, rng: random.Random) -> tuple[str, str]:
+    """What is seen comes first in the reply, so that the model compares a word that it has just said; yes and no first were never learnt."""
     name = rng.choice(("colour", "thing", "time", "size"))
     truth = getattr(s, name)
     value = truth if rng.random() < 0.5 else rng.choice([v for v in VALUES[name] if v != truth and _may_become(s, name, v)])
-    right = "Yes" if value == truth else "No"
-    if name == "time":
-        return _pick(rng, (f"is it {value}?", f"is it {value} there?")), f"{right}, it is {s.time}."
+    subject = "it is" if name == "time" else f"{_pronoun(s)} {_be(s)}"
     if name == "thing":
-        return (
-            f"{_be(s)} {'this' if s.count == 1 else 'these'} {'a ' if s.count == 1 else ''}{plural(str(value), s.count)}?",
-            (f"{right}, {_pronoun(s)} {_be(s)} {'a ' if s.count == 1 else ''}{plural(s.thing, s.count)}."),
-        )
-    return _pick(rng, (f"{{be}} {{pro}} {value}?", f"{{be}} {{the}} {value}?")), f"{right}, {_pronoun(s)} {_be(s)} {truth}."
+        ask = f"{_be(s)} {'this' if s.count == 1 else 'these'} {_a(str(value), s)}?"
+        seen, asked = _a(s.thing, s), _a(str(value), s)
+    else:
+        asks = ("is it {v}?", "is it {v} there?") if name == "time" else ("{{be}} {{pro}} {v}?", "{{be}} {{the}} {v}?")
+        ask = _pick(rng, asks).format(v=value)
+        seen, asked = truth, str(value)
+    return ask, f"{_sure(subject)} {seen} indeed." if value == truth else f"{_sure(subject)} {seen}, not {asked}."
 
 
 QUESTIONS: dict[str, Callable[[Scene, random.Random], tuple[str, str]]] = {

@@ -28,7 +28,7 @@ from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
 from nextgpt_chat.training.captioned import text_batch
 from nextgpt_chat.training.loop import Losses
 from nextgpt_chat.training.pictures import picture_batch
-from nextgpt_chat.training.talk import next_token_loss, pad, turns
+from nextgpt_chat.training.talk import next_token_loss, pad, reply_weights, turns
 
 INPUT_TOKENS = 8
 """Language-model positions of one picture."""
@@ -53,7 +53,7 @@ class Tools:
         drawn = [caption(exchange.drawn) for exchanges in dialogues for exchange in exchanges if exchange.drawn]
         slots = [(row, slot.start) for row, prompt in enumerate(prompts) for slot in prompt.slots]
         groups = (padded.ids == self.form.groups.ids["image"][0]).nonzero()
-        batch = {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer}
+        batch = {"ids": padded.ids, "mask": padded.mask, "weights": reply_weights(padded, self.form)}
         batch["slots"] = torch.tensor(slots).reshape(-1, 2)
         batch["groups"] = groups.reshape(-1, 2)
         batch["pixels"] = pictures_of(shown, rng) if shown else torch.zeros(0, 3, 80, 80)
@@ -108,7 +108,7 @@ class Alignment(nn.Module):
             seen = interleave(words, self.input_projection(tokens, "image"), *batch["slots"].T)
         states = language_model.model(inputs_embeds=seen, attention_mask=batch["mask"]).last_hidden_state
         logits = language_model.lm_head(states)
-        losses = {"words": next_token_loss(logits, batch["ids"], batch["answer"].float())}
+        losses = {"words": next_token_loss(logits, batch["ids"], batch["weights"])}
         if len(batch["groups"]):
             made = self.project(states, words, batch["groups"])
             losses["distance"] = functional.mse_loss(made.float(), prompt_embeddings(self.text_encoder, batch["prompts"]).float())

@@ -18,6 +18,8 @@ from nextgpt_chat.tinyland.scene import Scene
 
 LENGTHS = (1, 2, 2, 3, 4, 5)
 """Exchanges of the dialogues in a batch, drawn once per batch so that little of it is padding."""
+DECISIVE = 20.0
+"""Weight of a word that hangs on a comparison."""
 TEXT_FIRST = 0.15
 """Share of messages whose picture stands behind the text."""
 
@@ -102,6 +104,26 @@ def pad(prompts: list[Prompt], padding: int) -> Padded:
         mask[row, :length] = 1
         answer[row, :length] = torch.tensor(prompt.answer)
     return Padded(ids, mask, answer)
+
+
+def reply_weights(padded: Padded, form: PromptFormat) -> Tensor:
+    """Weight of each token in the loss of replies [B, L]: 1 where the model speaks, more where one word hangs on a comparison.
+
+    Those words are "indeed" and the comma before "not" (see `dialogues`). At weight 1 the language model was still guessing them
+    after 3,000 steps; with this weight it had learnt them after 400 steps of questions alone.
+    """
+    decisive = torch.zeros_like(padded.answer)
+    for words in (" indeed", ", not"):
+        decisive |= _begins(padded.ids, form.text(words))
+    return padded.answer * (1 + (DECISIVE - 1) * decisive.float())
+
+
+def _begins(ids: Tensor, phrase: list[int]) -> Tensor:
+    """True at each token [B, L] with which the phrase begins."""
+    begins = torch.ones_like(ids, dtype=torch.bool)
+    for offset, token in enumerate(phrase):
+        begins &= functional.pad(ids[:, offset:], (0, offset), value=-1) == token
+    return begins
 
 
 def next_token_loss(logits: Tensor, ids: Tensor, weight: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.talk import captions_in_slots, comparisons, dialogue_batch, next_token_loss, pad, turns
+from nextgpt_chat.training.talk import captions_in_slots, comparisons, dialogue_batch, next_token_loss, pad, reply_weights, turns
 
 PLAN = Plan(steps=3500, rate=2e-3, decay=0.05, bf16=True)
 EXCHANGES, COMPARISONS = 96, 32
@@ -50,13 +50,12 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         dialogues = dialogue_batch(rng, EXCHANGES, comparisons(rng, COMPARISONS))
         told = [form.conversation(turns(exchanges, rng, draws=False)) for exchanges in dialogues]
         padded = pad([captions_in_slots(prompt, form) for prompt in told], form.pad)
-        return {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer}
+        return {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer, "weights": reply_weights(padded, form)}
 
     def losses(module: nn.Module, rows: dict[str, Tensor]) -> Losses:
         logits = module(input_ids=rows["ids"], attention_mask=rows["mask"]).logits
-        answer = rows["answer"].float()
-        reply = next_token_loss(logits, rows["ids"], answer)
-        other = next_token_loss(logits, rows["ids"], rows["mask"] * (1 - answer))
+        reply = next_token_loss(logits, rows["ids"], rows["weights"])
+        other = next_token_loss(logits, rows["ids"], (rows["mask"] * ~rows["answer"]).float())
         return {"loss": reply + OTHER_WEIGHT * other, "reply": reply.detach(), "other": other.detach()}
 
     fit(model, PLAN.scaled(scale), batch, losses, folder, seed)

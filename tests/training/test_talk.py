@@ -1,0 +1,29 @@
+import random
+
+from transformers import AutoTokenizer
+
+from nextgpt_chat.reason.prompt import PromptFormat
+from nextgpt_chat.tinyland.dialogues import Exchange
+from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+from nextgpt_chat.training.talk import DECISIVE, dialogue_batch, pad, reply_weights, turns
+from tests.conftest import CHECKPOINT
+
+
+def test_only_the_word_that_decides_weighs_more() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
+    form = PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, input_tokens=1)
+    replies = ("It is pink indeed.", "They are red, not blue.", "I am in, on, not at.", "I see a cat in the middle.")
+    asked = ", not red indeed"
+    padded = pad([form.conversation(turns([Exchange(asked, reply)], random.Random(1))) for reply in replies], form.pad)
+    weights = reply_weights(padded, form)
+    assert (weights[~padded.answer] == 0).all()
+    assert (weights == DECISIVE).sum(dim=1).tolist() == [1, 1, 1, 0]
+    assert tokenizer.decode(padded.ids[1][weights[1] == DECISIVE]) == ","
+
+
+def test_a_drill_is_strung_together_to_the_length_of_the_dialogues() -> None:
+    drill = [Exchange(str(i), "yes") for i in range(7)]
+    for seed in range(10):
+        told = dialogue_batch(random.Random(seed), 12, drill)
+        assert [exchange for exchanges in told for exchange in exchanges][-7:] == drill
+        assert all(len(exchanges) <= len(told[0]) for exchanges in told)
