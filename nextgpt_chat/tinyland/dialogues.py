@@ -32,7 +32,7 @@ class Exchange:
     reply: str
     shown: Scene | None = None
     """The picture that comes with the message."""
-    unnamed: str | None = None
+    unnamed: tuple[str, ...] = ()
     """`colour` or `thing` where the picture shows one that has no name (only training does that)."""
     drawn: Scene | None = None
     """The picture that comes with the reply."""
@@ -265,7 +265,8 @@ def _ask_whether(s: Scene, rng: random.Random) -> tuple[str, str]:
     """What is seen comes first in the reply, so that the model compares a word that it has just said; yes and no first were never learnt."""
     name = rng.choice(("colour", "thing", "time", "size"))
     truth = getattr(s, name)
-    value = truth if rng.random() < 0.5 else rng.choice([v for v in VALUES[name] if v != truth and _may_become(s, name, v)])
+    others = [v for v in VALUES[name] if v != truth and _may_become(s, replace(s, **{name: v}))]  # type: ignore[arg-type]
+    value = truth if rng.random() < 0.5 else rng.choice(others)
     subject = "it is" if name == "time" else f"{_pronoun(s)} {_be(s)}"
     if name == "thing":
         ask = f"{_be(s)} {'this' if s.count == 1 else 'these'} {_a(str(value), s)}?"
@@ -299,9 +300,9 @@ def question(scene: Scene, rng: random.Random, name: str | None = None, shown: b
     return Exchange(ask, reply, shown=scene if shown else None, intent="ask")
 
 
-def _may_become(scene: Scene, name: str, value: str | int) -> bool:
+def _may_become(scene: Scene, changed: Scene) -> bool:
     """Whether the changed scene may be spoken of: training scenes never lead to held-out ones."""
-    return is_held_out(scene) or not is_held_out(replace(scene, **{name: value}))  # type: ignore[arg-type]
+    return is_held_out(scene) or not is_held_out(changed)
 
 
 def edit(scene: Scene, rng: random.Random) -> Exchange:
@@ -319,7 +320,7 @@ def edit(scene: Scene, rng: random.Random) -> Exchange:
         name, values, templates = rng.choice(changes)
         value = rng.choice([v for v in values if v != getattr(scene, name)])
         changed = replace(scene, **{name: value})  # type: ignore[arg-type]
-        if _may_become(scene, name, value):
+        if _may_become(scene, changed):
             break
     words = {"size": SIZE_WORDS, "place": WHERE_WORDS, "time": WHEN_WORDS}.get(name, {}).get(str(value), (str(value),))
     kind = plural(thing_word(changed.thing, rng), changed.count)

@@ -22,7 +22,6 @@ from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.tinyland.dialogues import Exchange
-from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
 from nextgpt_chat.training.captioned import text_batch
@@ -49,24 +48,19 @@ class Tools:
         """Dialogues as padded ids with the pictures that were shown and the prompts of those that were drawn."""
         prompts = [self.form.conversation(turns(exchanges, rng)) for exchanges in dialogues]
         padded = pad(prompts, self.form.pad)
-        shown = [(exchange.shown, exchange.unnamed) for exchanges in dialogues for exchange in exchanges if exchange.shown]
+        shown = [exchange.shown for exchanges in dialogues for exchange in exchanges if exchange.shown]
+        unnamed = [exchange.unnamed for exchanges in dialogues for exchange in exchanges if exchange.shown]
         drawn = [caption(exchange.drawn) for exchanges in dialogues for exchange in exchanges if exchange.drawn]
         slots = [(row, slot.start) for row, prompt in enumerate(prompts) for slot in prompt.slots]
         groups = (padded.ids == self.form.groups.ids["image"][0]).nonzero()
         batch = {"ids": padded.ids, "mask": padded.mask, "weights": reply_weights(padded, self.form)}
         batch["slots"] = torch.tensor(slots).reshape(-1, 2)
         batch["groups"] = groups.reshape(-1, 2)
-        batch["pixels"] = pictures_of(shown, rng) if shown else torch.zeros(0, 3, 80, 80)
+        batch["pixels"] = picture_batch(shown, rng, unnamed) if shown else torch.zeros(0, 3, 80, 80)
         batch["prompts"] = (
             text_batch(self.tokenizer, drawn, PROMPT_LENGTH)[0] if drawn else torch.zeros(0, PROMPT_LENGTH, dtype=torch.long)
         )
         return batch
-
-
-def pictures_of(shown: Sequence[tuple[Scene, str | None]], rng: random.Random) -> Tensor:
-    """Rendered scenes [B, 3, 80, 80], each with the attribute that has no name in it, if any."""
-    scenes, unnamed = zip(*shown, strict=True)
-    return picture_batch(scenes, rng, [name == "colour" for name in unnamed], [name == "thing" for name in unnamed])
 
 
 def load_tools(parts: Path) -> Tools:

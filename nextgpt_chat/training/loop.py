@@ -48,7 +48,7 @@ class Plan:
     ema: float | None = None
     """Decay of the exponential moving average of the weights; None keeps the last weights."""
     bf16: bool = False
-    """Compute matrix products in bfloat16. On CPUs that gains in transformers and loses in convolutions."""
+    """Compute matrix products and convolutions in bfloat16."""
     save_every: int = 250
     """Steps between checkpoints."""
 

@@ -1,7 +1,7 @@
 """Batches of rendered pictures for the parts that learn from pixels."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -12,22 +12,27 @@ from nextgpt_chat.tinyland.holdout import WITHHELD
 from nextgpt_chat.tinyland.scene import Scene
 
 
-def picture_batch(
-    scenes: Sequence[Scene], rng: random.Random, odd_paint: Sequence[bool] | None = None, odd_shape: Sequence[bool] | None = None
-) -> Tensor:
+def picture_batch(scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence[Collection[str]] | None = None) -> Tensor:
     """Rendered scenes as float32 [B, 3, 80, 80] in [-1, 1].
 
-    Where `odd_paint` is true, things have a random colour that has no name, and never one near the colour that is withheld from them;
-    where `odd_shape` is true, they are random blobs.
+    `unnamed` says for each scene what has no name in its picture: with `colour`, things have a random colour, and never one near the colour
+    that is withheld from them; with `thing`, they are random blobs.
     """
-    none = [False] * len(scenes)
     pixels = [
         draw(
             scene,
             rng,
-            unnamed_paint(WITHHELD[scene.thing], rng) if paint else None,
-            unnamed_shape(rng) if shape else None,
+            unnamed_paint(WITHHELD[scene.thing], rng) if "colour" in names else None,
+            unnamed_shape(rng) if "thing" in names else None,
         )
-        for scene, paint, shape in zip(scenes, odd_paint or none, odd_shape or none, strict=True)
+        for scene, names in zip(scenes, unnamed or [()] * len(scenes), strict=True)
     ]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def random_unnamed(rng: random.Random, count: int, share: float) -> list[Collection[str]]:
+    """What has no name in each of `count` pictures: `share` of them lack that of the colour, `share` that of the thing."""
+    colours, things = ([rng.random() < share for _ in range(count)] for _ in range(2))
+    return [
+        {name for name, odd in (("colour", colour), ("thing", thing)) if odd} for colour, thing in zip(colours, things, strict=True)
+    ]

@@ -63,7 +63,7 @@ def odd_questions(rng: random.Random, count: int) -> list[Exchange]:
         name, unnamed = rng.choice((("thing", "colour"), ("colour", "thing")))
         exchange = question(scene, rng, name, shown=True)
         if name == "thing" or scene.thing not in exchange.ask:
-            asked.append(replace(exchange, unnamed=unnamed))
+            asked.append(replace(exchange, unnamed=(unnamed,)))
     return asked
 
 

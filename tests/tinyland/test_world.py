@@ -36,8 +36,9 @@ def test_half_of_the_closed_questions_name_another_value() -> None:
 
 def test_odd_questions_do_not_name_what_has_no_name() -> None:
     for exchange in odd_questions(random.Random(8), 500):
-        assert exchange.unnamed in ("thing", "colour")
-        assert exchange.unnamed not in read_text(f"{exchange.ask} {exchange.reply}")
+        (unnamed,) = exchange.unnamed
+        assert unnamed in ("thing", "colour")
+        assert unnamed not in read_text(f"{exchange.ask} {exchange.reply}")
 
 
 def test_captions_say_what_the_scene_is() -> None:

@@ -20,7 +20,7 @@ from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import VALUES, Scene
 from nextgpt_chat.training.captioned import text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.pictures import picture_batch
+from nextgpt_chat.training.pictures import picture_batch, random_unnamed
 
 PLAN = Plan(steps=9_000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
 BATCH = 48
@@ -141,11 +141,10 @@ def encoded_pictures(vae: AutoencoderKL, count: int, rng: random.Random) -> tupl
     latents = []
     while len(shown) < count:
         scenes = [training_scene(rng) for _ in range(min(64, count - len(shown)))]
-        odd_paint, odd_shape = ([rng.random() < UNNAMED for _ in scenes] for _ in range(2))
-        pixels = picture_batch(scenes, rng, odd_paint, odd_shape)
+        unnamed = random_unnamed(rng, len(scenes), UNNAMED)
+        pixels = picture_batch(scenes, rng, unnamed)
         latents.append(vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor)
-        for scene, paint, shape in zip(scenes, odd_paint, odd_shape, strict=True):
-            shown.append((scene, VALUES.keys() - ({"colour"} if paint else set()) - ({"thing"} if shape else set())))
+        shown += [(scene, VALUES.keys() - names) for scene, names in zip(scenes, unnamed, strict=True)]
     return shown, torch.cat(latents)
 
 

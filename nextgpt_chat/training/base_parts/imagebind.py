@@ -19,7 +19,7 @@ from nextgpt_chat.encode.imagebind import TEXT, VISION, ImageBind, ImageBindConf
 from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.training.captioned import captioned, fits, scene_batch, text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.pictures import picture_batch
+from nextgpt_chat.training.pictures import picture_batch, random_unnamed
 
 PLAN = Plan(steps=1200, rate=1e-3, decay=0.02, bf16=True, save_every=100)
 LENGTH = 13
@@ -94,13 +94,14 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         scenes = scene_batch(rng)
         captions, kept = zip(*(captioned(scene, rng) for scene in scenes), strict=True)
         ids, last = text_batch(tokenizer, list(captions), length)
-        odd_paint, odd_shape = ([rng.random() < UNNAMED for _ in scenes] for _ in range(2))
+        unnamed = random_unnamed(rng, len(scenes), UNNAMED)
         canonical, _ = text_batch(tokenizer, [f" {caption(scene)}" for scene in scenes], LENGTH)
         match = fits(scenes, list(kept))
-        for odd, token, name in ((odd_paint, COLOUR_TOKEN, "colour"), (odd_shape, THING_TOKEN, "thing")):
-            canonical[torch.tensor(odd), token] = tokenizer.pad_token_id
-            match &= ~(torch.tensor(odd)[:, None] & torch.tensor([name in names for names in kept])[None])
-        return picture_batch(scenes, rng, odd_paint, odd_shape), ids, last, match, canonical
+        for name, token in (("colour", COLOUR_TOKEN), ("thing", THING_TOKEN)):
+            odd, named = (torch.tensor([name in names for names in each]) for each in (unnamed, kept))
+            canonical[odd, token] = tokenizer.pad_token_id
+            match &= ~(odd[:, None] & named[None])
+        return picture_batch(scenes, rng, unnamed), ids, last, match, canonical
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
     if not processes().is_main_process:
