@@ -11,8 +11,11 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from nextgpt_chat.encode.imagebind import TEXT, ImageBind
 
 
-def clip_text_model(imagebind: ImageBind, length: int, begin: int, end: int, pad: int) -> CLIPTextModel:
-    """A CLIP text model for prompts of `length` tokens with the weights of `imagebind`'s text tower."""
+def clip_text_model(imagebind: ImageBind, blocks: int, length: int, begin: int, end: int, pad: int) -> CLIPTextModel:
+    """A CLIP text model for prompts of `length` tokens with the weights of the first `blocks` blocks of `imagebind`'s text tower.
+
+    The last norm follows whichever block is the last one, as in Stable Diffusion 2, which leaves out one block.
+    """
     config = imagebind.config
     trunk = config.trunks[TEXT]
     model = CLIPTextModel(
@@ -20,7 +23,7 @@ def clip_text_model(imagebind: ImageBind, length: int, begin: int, end: int, pad
             vocab_size=config.vocabulary,
             hidden_size=trunk.width,
             intermediate_size=4 * trunk.width,
-            num_hidden_layers=trunk.blocks,
+            num_hidden_layers=blocks,
             num_attention_heads=trunk.heads,
             max_position_embeddings=length,
             hidden_act="gelu",
@@ -32,14 +35,14 @@ def clip_text_model(imagebind: ImageBind, length: int, begin: int, end: int, pad
         )
     )
     has_prefix = any(name.startswith("text_model.") for name in model.state_dict())
-    weights = {("text_model." if has_prefix else "") + name: tensor for name, tensor in _renamed(imagebind, length).items()}
+    weights = {("text_model." if has_prefix else "") + name: tensor for name, tensor in _renamed(imagebind, blocks, length).items()}
     missing, unexpected = model.load_state_dict(weights, strict=False)
     if unexpected or [name for name in missing if not name.endswith("position_ids")]:
         raise ValueError(f"the text tower does not fit CLIP: missing {missing}, unexpected {unexpected}")
     return model.eval()
 
 
-def _renamed(imagebind: ImageBind, length: int) -> dict[str, Tensor]:
+def _renamed(imagebind: ImageBind, blocks: int, length: int) -> dict[str, Tensor]:
     source = imagebind.state_dict()
     front, head = f"modality_preprocessors.{TEXT}.", f"modality_heads.{TEXT}."
     weights = {
@@ -48,7 +51,7 @@ def _renamed(imagebind: ImageBind, length: int) -> dict[str, Tensor]:
         "final_layer_norm.weight": source[head + "norm.weight"],
         "final_layer_norm.bias": source[head + "norm.bias"],
     }
-    for i in range(imagebind.config.trunks[TEXT].blocks):
+    for i in range(blocks):
         old, new = f"modality_trunks.{TEXT}.blocks.{i}.", f"encoder.layers.{i}."
         for kind in ("weight", "bias"):
             query, key, value = source[f"{old}attn.in_proj_{kind}"].chunk(3)

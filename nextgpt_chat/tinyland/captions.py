@@ -30,14 +30,15 @@ def plural(noun: str, count: int) -> str:
     return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
 
 
-def noun_phrase(scene: Scene) -> str:
-    """`two small red birds`."""
-    return f"{ARTICLES[scene.count]} {scene.size} {scene.colour} {plural(scene.thing, scene.count)}"
+def noun_phrase(scene: Scene, unnamed: Collection[str] = ()) -> str:
+    """`two small red birds`; a colour without a name is left out, a thing without one is a thing."""
+    colour = "" if "colour" in unnamed else f"{scene.colour} "
+    return f"{ARTICLES[scene.count]} {scene.size} {colour}{plural('thing' if 'thing' in unnamed else scene.thing, scene.count)}"
 
 
-def caption(scene: Scene) -> str:
-    """The canonical caption: `two small red birds on the left at night`."""
-    return f"{noun_phrase(scene)} {WHERE[scene.place]} {WHEN[scene.time]}"
+def caption(scene: Scene, unnamed: Collection[str] = ()) -> str:
+    """The canonical caption: `two small red birds on the left at night`. `unnamed` may hold `colour` and `thing`."""
+    return f"{noun_phrase(scene, unnamed)} {WHERE[scene.place]} {WHEN[scene.time]}"
 
 
 def thing_word(thing: str, rng: random.Random) -> str:

@@ -22,15 +22,17 @@ from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.tinyland.dialogues import Exchange
-from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH
+from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH, TEXT_BLOCKS
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
-from nextgpt_chat.training.captioned import text_batch
+from nextgpt_chat.training.captioned import named_caption_batch, text_batch
 from nextgpt_chat.training.loop import Losses
 from nextgpt_chat.training.pictures import picture_batch
 from nextgpt_chat.training.talk import next_token_loss, pad, reply_weights, turns
 
-INPUT_TOKENS = 8
-"""Language-model positions of one picture."""
+INPUT_TOKENS = 9
+"""Language-model positions of one picture: as many as its canonical caption has words."""
+READING_WEIGHT = 5.0
+"""Weight of the distance between projected pictures and the words of their captions."""
 PROJECTION = {"hidden": 128, "layers": 2, "heads": 4}
 """Shape of the output projection."""
 
@@ -57,6 +59,8 @@ class Tools:
         batch["slots"] = torch.tensor(slots).reshape(-1, 2)
         batch["groups"] = groups.reshape(-1, 2)
         batch["pixels"] = picture_batch(shown, rng, unnamed) if shown else torch.zeros(0, 3, 80, 80)
+        captions = named_caption_batch(self.tokenizer, shown, unnamed, INPUT_TOKENS + 2) if shown else batch["ids"][:0]
+        batch["captions"] = captions[:, 1 : INPUT_TOKENS + 1]
         batch["prompts"] = (
             text_batch(self.tokenizer, drawn, PROMPT_LENGTH)[0] if drawn else torch.zeros(0, PROMPT_LENGTH, dtype=torch.long)
         )
@@ -92,17 +96,26 @@ class Alignment(nn.Module):
         return self
 
     def forward(self, batch: TalkBatch) -> Losses:
-        """Cross-entropy on the model's own words, and the distance of projected signals to the decoder's caption embeddings."""
+        """Cross-entropy on the model's own words, and two distances.
+
+        On the encoding side, of projected pictures to the embeddings of their captions' words, in whose place they stand; on the decoding
+        side, of projected signals to the decoder's embeddings of a caption.
+        """
         language_model = self.language_model
         words = language_model.get_input_embeddings()(batch["ids"])
         seen = words
+        losses = {}
         if len(batch["pixels"]):
             with torch.no_grad():
                 tokens = self.imagebind.image_tokens(batch["pixels"])
-            seen = interleave(words, self.input_projection(tokens, "image"), *batch["slots"].T)
+            projected = self.input_projection(tokens, "image")
+            losses["reading"] = READING_WEIGHT * reading_distance(
+                projected, batch["captions"], language_model.get_input_embeddings()
+            )
+            seen = interleave(words, projected, *batch["slots"].T)
         states = language_model.model(inputs_embeds=seen, attention_mask=batch["mask"]).last_hidden_state
         logits = language_model.lm_head(states)
-        losses = {"words": next_token_loss(logits, batch["ids"], batch["weights"])}
+        losses["words"] = next_token_loss(logits, batch["ids"], batch["weights"])
         if len(batch["groups"]):
             made = self.project(states, words, batch["groups"])
             losses["distance"] = functional.mse_loss(made.float(), prompt_embeddings(self.text_encoder, batch["prompts"]).float())
@@ -121,9 +134,21 @@ class Alignment(nn.Module):
         return made
 
 
+def reading_distance(projected: Tensor, captions: Tensor, embeddings: nn.Embedding) -> Tensor:
+    """Mean squared distance of projected pictures [N, T, H] to the word embeddings of captions [N, T]; padding is not compared.
+
+    It is 1 for words that are all alike. The language model has learnt what to say about a picture from captions in its place. What is
+    near to their words it reads as words, each for itself, in pairs that it never met as well; left to the replies alone, a colour and
+    a thing became one.
+    """
+    named = captions != embeddings.padding_idx
+    distance = (projected - embeddings(captions)).square().mean(dim=-1)
+    return (distance * named).sum() / named.sum() / embeddings.weight.var()
+
+
 def load_text_encoder(parts: Path) -> nn.Module:
-    """The image decoder's text encoder, ImageBind's text tower (the denoiser may still be in training)."""
-    return clip_text_model(ImageBind.from_pretrained(parts / "imagebind"), PROMPT_LENGTH, begin=1, end=2, pad=0)
+    """The image decoder's text encoder, from ImageBind's text tower (the denoiser may still be in training)."""
+    return clip_text_model(ImageBind.from_pretrained(parts / "imagebind"), TEXT_BLOCKS, PROMPT_LENGTH, begin=1, end=2, pad=0)
 
 
 def save_weights(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:

@@ -4,6 +4,7 @@ A caption that leaves attributes open is a positive of every picture that it fit
 """
 
 import random
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import torch
@@ -22,12 +23,24 @@ CHANGED = {"thing": 3, "colour": 4, "size": 1, "place": 1, "count": 1, "time": 1
 PARTIAL = 0.75
 """Share of captions that name only one to `MOST` attributes; the others name all six, half of them in the canonical form."""
 MOST = 3
+COLOUR_TOKEN, THING_TOKEN = 3, 4
+"""Places of the colour and the thing in a canonical caption: begin, number, size, colour, thing, ..."""
 
 
 def text_batch(tokenizer: PreTrainedTokenizerBase, captions: list[str], length: int) -> tuple[Tensor, Tensor]:
     """Captions as ids [B, length], begun, ended and padded, with the position of each end token [B]."""
     encoded = tokenizer(captions, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
     return encoded.input_ids, encoded.attention_mask.sum(dim=1) - 1
+
+
+def named_caption_batch(
+    tokenizer: PreTrainedTokenizerBase, scenes: Sequence[Scene], unnamed: Sequence[Collection[str]], length: int
+) -> Tensor:
+    """Canonical captions as ids [B, length], begun and ended, with padding in the place of what has no name."""
+    ids, _ = text_batch(tokenizer, [f" {caption(scene)}" for scene in scenes], length)
+    for name, token in (("colour", COLOUR_TOKEN), ("thing", THING_TOKEN)):
+        ids[torch.tensor([name in names for names in unnamed]), token] = tokenizer.pad_token_id
+    return ids
 
 
 def neighbours(scene: Scene, rng: random.Random, count: int) -> list[Scene]:

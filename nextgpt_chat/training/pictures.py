@@ -31,8 +31,5 @@ def picture_batch(scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence
 
 
 def random_unnamed(rng: random.Random, count: int, share: float) -> list[Collection[str]]:
-    """What has no name in each of `count` pictures: `share` of them lack that of the colour, `share` that of the thing."""
-    colours, things = ([rng.random() < share for _ in range(count)] for _ in range(2))
-    return [
-        {name for name, odd in (("colour", colour), ("thing", thing)) if odd} for colour, thing in zip(colours, things, strict=True)
-    ]
+    """What has no name in each of `count` pictures: `share` of them lack that of the colour, as many others that of the thing."""
+    return rng.choices(({"colour"}, {"thing"}, ()), (share, share, 1 - 2 * share), k=count)

@@ -1,6 +1,7 @@
 """Stage 1, encoding-side alignment (section 4.1 of the paper): pictures become something that the language model can read.
 
-The language model is frozen, says what it sees and answers questions about it; only the input projection learns.
+The language model is frozen, says what it sees and answers questions about it; only the input projection learns. The paper asks for the
+words alone; here a picture must also come near to the words of its caption (see `reading_distance`).
 """
 
 import random
@@ -14,8 +15,8 @@ from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, sa
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.talk import odd_questions
 
-PLAN = Plan(steps=400, rate=3e-3, decay=0.0, bf16=True, save_every=100)
-DESCRIBED, ASKED, ODD = 32, 16, 16
+PLAN = Plan(steps=600, rate=3e-3, decay=0.0, bf16=True, save_every=100)
+DESCRIBED, ASKED, ODD = 24, 16, 24
 """Pictures in a batch that are described, that are asked about, and that show a thing or a colour without a name."""
 
 

@@ -15,7 +15,7 @@ from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.talk import comparisons, dialogue_batch, odd_questions
 
 PLAN = Plan(steps=900, rate=1.5e-3, decay=0.0, bf16=True)
-EXCHANGES, COMPARISONS, ODD = 100, 16, 12
+EXCHANGES, COMPARISONS, ODD = 96, 16, 20
 """Exchanges of dialogues in a batch, questions that ask for a comparison, and questions about a thing or a colour whose other half has no
 name."""
 LORA = LoraConfig(

@@ -10,6 +10,6 @@ def test_the_same_text_tower_under_another_name() -> None:
     for parameter in imagebind.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     ids = torch.randint(0, 50, (3, 16))
-    states = prompt_embeddings(clip_text_model(imagebind, 16, 1, 2, 0), ids)
+    states = prompt_embeddings(clip_text_model(imagebind, imagebind.config.trunks[TEXT].blocks, 16, 1, 2, 0), ids)
     pooled = torch.nn.functional.normalize(imagebind.modality_heads[TEXT]["proj"](states[:, 9]), dim=-1)
     assert torch.allclose(pooled, imagebind.encode_text(ids, torch.full((3,), 9)), atol=1e-5)

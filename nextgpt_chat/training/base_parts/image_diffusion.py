@@ -1,7 +1,8 @@
 """The denoiser of the image decoder: a Stable Diffusion UNet over the autoencoder's latents, trained from nothing.
 
 It predicts velocity (Salimans and Ho, arXiv 2202.00512) on a schedule that ends in pure noise (Lin et al., arXiv 2305.08891), because at
-this size a schedule that leaks the mean of the picture costs day, night and colour. Its text encoder is ImageBind's text tower.
+this size a schedule that leaks the mean of the picture costs day, night and colour. Its text encoder is the beginning of
+ImageBind's text tower.
 """
 
 import random
@@ -30,7 +31,10 @@ PROMPT_LENGTH = 16
 """Tokens of a decoder prompt."""
 CANONICAL = 0.9
 """Share of prompts in the canonical form, which is what the output projection aims at."""
-UNNAMED = 0.1
+TEXT_BLOCKS = 1
+"""Blocks of the text tower that the prompt passes. The deeper the block, the less do a colour and a thing that never stood in one caption
+add up to what the two mean."""
+UNNAMED = 0.25
 """Share of pictures whose things have a colour without a name, and of those that show blobs; their prompts leave the word out. They keep
 shape and colour apart, as in the encoder."""
 UNCONDITIONAL = 0.1
@@ -111,6 +115,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
     text_encoder = clip_text_model(
         ImageBind.from_pretrained(parts / "imagebind"),
+        TEXT_BLOCKS,
         PROMPT_LENGTH,
         tokenizer.bos_token_id,
         tokenizer.eos_token_id,
@@ -131,7 +136,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
 
 
 Shown = tuple[Scene, Collection[str]]
-"""A scene and the attributes that can be named in its picture."""
+"""A scene and what has no name in its picture."""
 
 
 @torch.no_grad()
@@ -144,16 +149,16 @@ def encoded_pictures(vae: AutoencoderKL, count: int, rng: random.Random) -> tupl
         unnamed = random_unnamed(rng, len(scenes), UNNAMED)
         pixels = picture_batch(scenes, rng, unnamed)
         latents.append(vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor)
-        shown += [(scene, VALUES.keys() - names) for scene, names in zip(scenes, unnamed, strict=True)]
+        shown += zip(scenes, unnamed, strict=True)
     return shown, torch.cat(latents)
 
 
-def _prompt(scene: Scene, named: Collection[str], rng: random.Random) -> str:
+def _prompt(scene: Scene, unnamed: Collection[str], rng: random.Random) -> str:
     if rng.random() < UNCONDITIONAL:
         return ""
-    if len(named) < len(VALUES):
-        return partial_caption(scene, named, rng)
-    return caption(scene) if rng.random() < CANONICAL else free_caption(scene, rng)
+    if rng.random() < CANONICAL:
+        return caption(scene, unnamed)
+    return partial_caption(scene, [name for name in VALUES if name not in unnamed], rng) if unnamed else free_caption(scene, rng)
 
 
 def save_pipeline(

@@ -16,8 +16,7 @@ from torch.nn import functional
 from transformers import AutoTokenizer
 
 from nextgpt_chat.encode.imagebind import TEXT, VISION, ImageBind, ImageBindConfig, Trunk
-from nextgpt_chat.tinyland.captions import caption
-from nextgpt_chat.training.captioned import captioned, fits, scene_batch, text_batch
+from nextgpt_chat.training.captioned import captioned, fits, named_caption_batch, scene_batch, text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch, random_unnamed
 
@@ -26,9 +25,7 @@ LENGTH = 13
 """Tokens of a canonical caption, with its begin, end and padding."""
 BINARY_WEIGHT = 2.0
 """Weight of the binary questions next to the caption."""
-COLOUR_TOKEN, THING_TOKEN = 3, 4
-"""Places of the colour and the thing in a canonical caption: begin, number, size, colour, thing, ..."""
-UNNAMED = 0.25
+UNNAMED = 0.3
 """Share of pictures whose things have a random colour without a name, and of those whose things are blobs without a name. The former
 teach shapes whatever their colour, the latter colours whatever their shape: without them the encoder learns that a pink thing is no
 cloud, only because no training picture shows one."""
@@ -55,20 +52,21 @@ class BindingLoss(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-2.0))
         self.captioner = Captioner(imagebind.config.embedding, imagebind.config.vocabulary)
 
-    def forward(self, pixels: Tensor, ids: Tensor, last: Tensor, match: Tensor, canonical: Tensor) -> Losses:
+    def forward(self, pixels: Tensor, ids: Tensor, last: Tensor, match: Tensor, asked: Tensor, canonical: Tensor) -> Losses:
         """Pictures [B, 3, S, S], captions [B, L] with their end positions [B]; `match` [B, B] says which are true of which.
 
-        `canonical` [B, LENGTH] are the canonical captions of the pictures.
+        `asked` [B, B] is false where a caption names what has no name in a picture: neither true nor false. `canonical` [B, LENGTH]
+        are the canonical captions of the pictures.
         """
         images = self.imagebind.encode_image(pixels).float()
         texts = self.imagebind.encode_text(ids, last).float()
         logits = self.imagebind.log_logit_scale.clamp(max=math.log(100)).exp() * images @ texts.T + self.bias
-        loss = functional.binary_cross_entropy_with_logits(logits, match.float())
+        loss = functional.binary_cross_entropy_with_logits(logits, match.float(), asked.float())
         words = self.captioner(images * images.shape[-1] ** 0.5)
         caption_loss = functional.cross_entropy(words.flatten(0, 1), canonical.flatten(), ignore_index=self.padding)
         misread = ((words.argmax(-1) != canonical) & (canonical != self.padding)).any(dim=1).float().mean()
-        missed = (logits < 0)[match].float().mean()
-        false = (logits > 0)[~match].float().mean()
+        missed = (logits < 0)[match & asked].float().mean()
+        false = (logits > 0)[~match & asked].float().mean()
         return {
             "loss": BINARY_WEIGHT * loss + caption_loss,
             "caption": caption_loss.detach(),
@@ -95,13 +93,13 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         captions, kept = zip(*(captioned(scene, rng) for scene in scenes), strict=True)
         ids, last = text_batch(tokenizer, list(captions), length)
         unnamed = random_unnamed(rng, len(scenes), UNNAMED)
-        canonical, _ = text_batch(tokenizer, [f" {caption(scene)}" for scene in scenes], LENGTH)
+        canonical = named_caption_batch(tokenizer, scenes, unnamed, LENGTH)
         match = fits(scenes, list(kept))
-        for name, token in (("colour", COLOUR_TOKEN), ("thing", THING_TOKEN)):
+        asked = torch.ones_like(match)
+        for name in ("colour", "thing"):
             odd, named = (torch.tensor([name in names for names in each]) for each in (unnamed, kept))
-            canonical[odd, token] = tokenizer.pad_token_id
-            match &= ~(odd[:, None] & named[None])
-        return picture_batch(scenes, rng, unnamed), ids, last, match, canonical
+            asked &= ~(odd[:, None] & named[None])
+        return picture_batch(scenes, rng, unnamed), ids, last, match, asked, canonical
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
     if not processes().is_main_process:

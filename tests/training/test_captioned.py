@@ -1,0 +1,23 @@
+import random
+
+from transformers import AutoTokenizer
+
+from nextgpt_chat.tinyland.captions import caption
+from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.training.alignment import INPUT_TOKENS
+from nextgpt_chat.training.captioned import named_caption_batch
+from tests.conftest import CHECKPOINT
+
+
+def test_captions_have_one_token_a_word_and_padding_for_what_has_no_name() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
+    rng = random.Random(5)
+    scenes = [training_scene(rng) for _ in range(60)]
+    unnamed = [rng.choice((("colour",), ("thing",), ())) for _ in scenes]
+    for scene, names, ids in zip(scenes, unnamed, named_caption_batch(tokenizer, scenes, unnamed, INPUT_TOKENS + 2), strict=True):
+        assert ids[0] == tokenizer.bos_token_id
+        assert ids[-1] == tokenizer.eos_token_id
+        words = caption(scene).split()
+        words[2] = tokenizer.pad_token if "colour" in names else words[2]
+        words[3] = tokenizer.pad_token if "thing" in names else words[3]
+        assert [tokenizer.decode(token).strip() for token in ids[1:-1]] == words
