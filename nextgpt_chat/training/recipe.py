@@ -1,7 +1,7 @@
 """The whole recipe in order, from nothing to a checkpoint.
 
 - `tokenizer`, then from its words `language_model`, and from its words and pictures `imagebind`;
-- `image_vae` and `image_diffusion` make the decoder, whose text encoder is ImageBind's text tower;
+- `image_vae` and `image_diffusion` make the decoder, whose text encoder is the beginning of ImageBind's text tower;
 - `stage1_encode`, `stage2_generate` and `stage3_instruct` align all of them as the paper does; `assemble` writes the checkpoint.
 """
 

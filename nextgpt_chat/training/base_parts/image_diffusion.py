@@ -21,7 +21,7 @@ from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import VALUES, Scene
 from nextgpt_chat.training.captioned import text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.pictures import picture_batch, random_unnamed
+from nextgpt_chat.training.pictures import picture_batch
 
 PLAN = Plan(steps=9_000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
 BATCH = 48
@@ -34,9 +34,13 @@ CANONICAL = 0.9
 TEXT_BLOCKS = 1
 """Blocks of the text tower that the prompt passes. The deeper the block, the less do a colour and a thing that never stood in one caption
 add up to what the two mean."""
-UNNAMED = 0.25
-"""Share of pictures whose things have a colour without a name, and of those that show blobs; their prompts leave the word out. They keep
-shape and colour apart, as in the encoder."""
+BLOBS = 0.3
+"""Share of pictures that show blobs, whose prompts name a colour and no thing: so colours are drawn whatever the shape. Things in random
+colours, from which the encoder learns, would do harm here: near the withheld colour there is none of them, and a decoder learns to
+keep away from where nothing is."""
+HIDDEN = 0.2
+"""Share of prompts that do not name the colour although it has a name, and of those that do not name the thing. So a prompt without a
+thing is no sign of a blob, and what is learnt of colours on blobs holds for things."""
 UNCONDITIONAL = 0.1
 """Share of empty prompts, for classifier-free guidance."""
 SNR_LIMIT = 5.0
@@ -126,7 +130,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
 
     def batch(rng: random.Random) -> tuple[Tensor, Tensor]:
         chosen = [rng.randrange(len(shown)) for _ in range(BATCH)]
-        prompts = [_prompt(*shown[i], rng) for i in chosen]
+        prompts = [denoiser_prompt(*shown[i], rng) for i in chosen]
         return latents[chosen], text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
@@ -146,16 +150,18 @@ def encoded_pictures(vae: AutoencoderKL, count: int, rng: random.Random) -> tupl
     latents = []
     while len(shown) < count:
         scenes = [training_scene(rng) for _ in range(min(64, count - len(shown)))]
-        unnamed = random_unnamed(rng, len(scenes), UNNAMED)
+        unnamed = [("thing",) if rng.random() < BLOBS else () for _ in scenes]
         pixels = picture_batch(scenes, rng, unnamed)
         latents.append(vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor)
         shown += zip(scenes, unnamed, strict=True)
     return shown, torch.cat(latents)
 
 
-def _prompt(scene: Scene, unnamed: Collection[str], rng: random.Random) -> str:
+def denoiser_prompt(scene: Scene, unnamed: Collection[str], rng: random.Random) -> str:
+    """What the picture of a scene is drawn from, where `unnamed` has no name in it: often not all that it shows, and sometimes nothing."""
     if rng.random() < UNCONDITIONAL:
         return ""
+    unnamed = unnamed or rng.choices((("colour",), ("thing",), ()), (HIDDEN, HIDDEN, 1 - 2 * HIDDEN))[0]
     if rng.random() < CANONICAL:
         return caption(scene, unnamed)
     return partial_caption(scene, [name for name in VALUES if name not in unnamed], rng) if unnamed else free_caption(scene, rng)
