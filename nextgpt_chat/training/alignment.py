@@ -17,12 +17,12 @@ from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBas
 from nextgpt_chat.encode.imagebind import VISION, ImageBind
 from nextgpt_chat.encode.input_projection import InputProjection
 from nextgpt_chat.generate.output_projection import OutputProjection
-from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embeddings
+from nextgpt_chat.generate.text_encoder import prompt_embeddings
 from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.tinyland.dialogues import Exchange
-from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH, TEXT_BLOCKS
+from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH, new_text_encoder
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
 from nextgpt_chat.training.captioned import named_caption_batch, text_batch
 from nextgpt_chat.training.loop import Losses
@@ -59,8 +59,11 @@ class Tools:
         batch["slots"] = torch.tensor(slots).reshape(-1, 2)
         batch["groups"] = groups.reshape(-1, 2)
         batch["pixels"] = picture_batch(shown, rng, unnamed) if shown else torch.zeros(0, 3, 80, 80)
-        captions = named_caption_batch(self.tokenizer, shown, unnamed, INPUT_TOKENS + 2) if shown else batch["ids"][:0]
-        batch["captions"] = captions[:, 1 : INPUT_TOKENS + 1]
+        batch["captions"] = (
+            named_caption_batch(self.tokenizer, shown, unnamed, INPUT_TOKENS + 2)[:, 1:-1]
+            if shown
+            else torch.zeros(0, INPUT_TOKENS, dtype=torch.long)
+        )
         batch["prompts"] = (
             text_batch(self.tokenizer, drawn, PROMPT_LENGTH)[0] if drawn else torch.zeros(0, PROMPT_LENGTH, dtype=torch.long)
         )
@@ -82,7 +85,7 @@ class Alignment(nn.Module):
         self.language_model = language_model
         hidden = language_model.config.hidden_size
         self.input_projection = InputProjection(self.imagebind.config.trunks[VISION].width, hidden, INPUT_TOKENS, ("image",))
-        self.text_encoder = load_text_encoder(parts)
+        self.text_encoder = new_text_encoder(self.imagebind, AutoTokenizer.from_pretrained(parts / "tokenizer"))
         self.output_projections = nn.ModuleDict(
             {"image": OutputProjection(hidden, queries=PROMPT_LENGTH, width=self.text_encoder.config.hidden_size, **PROJECTION)}
         )
@@ -102,16 +105,15 @@ class Alignment(nn.Module):
         side, of projected signals to the decoder's embeddings of a caption.
         """
         language_model = self.language_model
-        words = language_model.get_input_embeddings()(batch["ids"])
+        embeddings = language_model.get_input_embeddings()
+        words = embeddings(batch["ids"])
         seen = words
         losses = {}
         if len(batch["pixels"]):
             with torch.no_grad():
                 tokens = self.imagebind.image_tokens(batch["pixels"])
             projected = self.input_projection(tokens, "image")
-            losses["reading"] = READING_WEIGHT * reading_distance(
-                projected, batch["captions"], language_model.get_input_embeddings()
-            )
+            losses["reading"] = READING_WEIGHT * reading_distance(projected, batch["captions"], embeddings)
             seen = interleave(words, projected, *batch["slots"].T)
         states = language_model.model(inputs_embeds=seen, attention_mask=batch["mask"]).last_hidden_state
         logits = language_model.lm_head(states)
@@ -144,11 +146,6 @@ def reading_distance(projected: Tensor, captions: Tensor, embeddings: nn.Embeddi
     named = captions != embeddings.padding_idx
     distance = (projected - embeddings(captions)).square().mean(dim=-1)
     return (distance * named).sum() / named.sum() / embeddings.weight.var()
-
-
-def load_text_encoder(parts: Path) -> nn.Module:
-    """The image decoder's text encoder, from ImageBind's text tower (the denoiser may still be in training)."""
-    return clip_text_model(ImageBind.from_pretrained(parts / "imagebind"), TEXT_BLOCKS, PROMPT_LENGTH, begin=1, end=2, pad=0)
 
 
 def save_weights(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:

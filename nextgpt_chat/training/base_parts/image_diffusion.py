@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import AutoTokenizer, CLIPTextModel
+from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embeddings
@@ -21,7 +21,7 @@ from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import VALUES, Scene
 from nextgpt_chat.training.captioned import text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.pictures import picture_batch
+from nextgpt_chat.training.pictures import picture_batch, random_unnamed
 
 PLAN = Plan(steps=9_000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
 BATCH = 48
@@ -36,15 +36,21 @@ TEXT_BLOCKS = 1
 add up to what the two mean."""
 BLOBS = 0.3
 """Share of pictures that show blobs, whose prompts name a colour and no thing: so colours are drawn whatever the shape. Things in random
-colours, from which the encoder learns, would do harm here: near the withheld colour there is none of them, and a decoder learns to
+colours, from which the encoder learns, seem to do harm here: near the withheld colour there is none of them, and a decoder learns to
 keep away from where nothing is."""
 HIDDEN = 0.2
 """Share of prompts that do not name the colour although it has a name, and of those that do not name the thing. So a prompt without a
-thing is no sign of a blob, and what is learnt of colours on blobs holds for things."""
+thing is no sign of a blob, and what is learnt of colours on blobs should hold for things."""
 UNCONDITIONAL = 0.1
 """Share of empty prompts, for classifier-free guidance."""
 SNR_LIMIT = 5.0
 """Largest signal-to-noise ratio that weighs in the loss (min-SNR, arXiv 2303.09556)."""
+
+
+def new_text_encoder(imagebind: ImageBind, tokenizer: PreTrainedTokenizerBase) -> CLIPTextModel:
+    """The decoder's text encoder, frozen: copies the beginning of the text tower."""
+    begin, end, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+    return clip_text_model(imagebind, TEXT_BLOCKS, PROMPT_LENGTH, begin, end, pad).requires_grad_(False)
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -117,14 +123,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains the UNet and saves the whole pipeline as `parts/image_decoder`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
     vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
-    text_encoder = clip_text_model(
-        ImageBind.from_pretrained(parts / "imagebind"),
-        TEXT_BLOCKS,
-        PROMPT_LENGTH,
-        tokenizer.bos_token_id,
-        tokenizer.eos_token_id,
-        tokenizer.pad_token_id,
-    ).requires_grad_(False)
+    text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
     model = DiffusionLoss(new_unet(), text_encoder)
     shown, latents = encoded_pictures(vae, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))
 
@@ -161,7 +160,7 @@ def denoiser_prompt(scene: Scene, unnamed: Collection[str], rng: random.Random) 
     """What the picture of a scene is drawn from, where `unnamed` has no name in it: often not all that it shows, and sometimes nothing."""
     if rng.random() < UNCONDITIONAL:
         return ""
-    unnamed = unnamed or rng.choices((("colour",), ("thing",), ()), (HIDDEN, HIDDEN, 1 - 2 * HIDDEN))[0]
+    unnamed = unnamed or random_unnamed(rng, 1, HIDDEN)[0]
     if rng.random() < CANONICAL:
         return caption(scene, unnamed)
     return partial_caption(scene, [name for name in VALUES if name not in unnamed], rng) if unnamed else free_caption(scene, rng)
