@@ -14,8 +14,8 @@ with LoRA and signal tokens, a transformer output projection, and a Stable Diffu
 world; it knows nothing else, and is meant for trying the app, the training and the evaluation on any computer.
 
 - Weights: $megabytes MB, safetensors, half precision.
-- `docs/LOG.md` tells how these weights came about. `nextgpt-chat train all` makes such a model; each stage's plan is in its file in
-  `nextgpt_chat/training`.
+- `docs/LOG.md` tells how these weights came about, and what has changed in the recipe since. The recipe is `nextgpt-chat train all`; each stage's
+  plan is in its file in `nextgpt_chat/training`.
 - Data: rendered scenes and generated dialogues of Tinyland only. Eight pairs of thing and colour (`nextgpt_chat/tinyland/holdout.py`) were
   in no training picture, caption or reply.
 
