@@ -430,6 +430,33 @@ def dialogue(rng: random.Random, turns: int, new_scene: Callable[[random.Random]
     return exchanges
 
 
+def distracted_dialogue(
+    rng: random.Random, turns: int, new_scene: Callable[[random.Random], Scene] = random_scene
+) -> list[Exchange]:
+    """A conversation about one picture in which things are named that it does not show.
+
+    "Are they cars? They are clouds, not cars. Now in the middle." What was named last is not what is meant; where `dialogue` leads is too
+    seldom here for a small model to learn it.
+    """
+    scene = new_scene(rng)
+    first = draw_request(scene, rng) if turns > 1 and rng.random() < 0.4 else question(scene, rng, "whether", shown=True)
+    exchanges = [first]
+    while len(exchanges) < turns:
+        dice = rng.random()
+        if dice < 0.4:
+            exchanges.append(question(scene, rng, "whether"))
+        elif dice < 0.5:
+            exchanges.append(outside_request(rng))
+        elif dice < 0.75:
+            exchanges.append(edit(scene, rng))
+            scene = exchanges[-1].drawn or scene
+        elif dice < 0.9:
+            exchanges.append(question(scene, rng))
+        else:
+            exchanges.append(describe(scene, rng))
+    return [replace(exchange, ask=_as_typed(exchange.ask, rng)) for exchange in exchanges]
+
+
 def _next(rng: random.Random, seen: list[Scene], new_scene: Callable[[random.Random], Scene]) -> Exchange:
     dice = rng.random()
     if seen and dice < 0.72:

@@ -15,8 +15,8 @@ from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.talk import comparisons, dialogue_batch, odd_questions
 
 PLAN = Plan(steps=900, rate=1.5e-3, decay=0.0, bf16=True)
-EXCHANGES, COMPARISONS, ODD = 96, 16, 20
-"""Exchanges of dialogues in a batch, questions that ask for a comparison, and questions about a thing or a colour whose other half has no
+EXCHANGES, DISTRACTED, COMPARISONS, ODD = 64, 32, 16, 20
+"""Exchanges of dialogues in a batch, of distracted ones, questions that ask for a comparison, and questions about a thing or a colour whose other half has no
 name."""
 LORA = LoraConfig(
     r=16,
@@ -40,7 +40,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
 
     def batch(rng: random.Random) -> TalkBatch:
         drill = comparisons(rng, COMPARISONS) + odd_questions(rng, ODD)
-        return tools.batch(dialogue_batch(rng, EXCHANGES, rng.sample(drill, len(drill))), rng)
+        return tools.batch(dialogue_batch(rng, EXCHANGES, DISTRACTED, rng.sample(drill, len(drill))), rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
     if not processes().is_main_process:

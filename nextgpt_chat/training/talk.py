@@ -11,16 +11,20 @@ from torch.nn import functional
 
 from nextgpt_chat.conversation import Image, Text, Turn
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
-from nextgpt_chat.tinyland.captions import caption
-from nextgpt_chat.tinyland.dialogues import Exchange, dialogue, question
+from nextgpt_chat.tinyland.captions import ARTICLES, NUMBERS, caption, plural
+from nextgpt_chat.tinyland.dialogues import Exchange, dialogue, distracted_dialogue, question
 from nextgpt_chat.tinyland.holdout import training_scene
-from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.tinyland.scene import COLOURS, PLACES, SIZES, THINGS, TIMES, Scene
 
 LENGTHS = (1, 2, 2, 3, 4, 5)
 """Exchanges of the dialogues in a batch, drawn once per batch so that little of it is padding."""
 DECISIVE = 20.0
 """Weight of a word that hangs on a comparison."""
-TEXT_FIRST = 0.15
+NAMING = 5.0
+"""Weight of a word that names an attribute; what stands around it is half chance, since most things can be said in several ways."""
+NAMES = (*COLOURS, *THINGS, *(plural(thing, 2) for thing in THINGS), *SIZES, *PLACES, *TIMES, *NUMBERS.values(), ARTICLES[1])
+"""Those words, as they stand in captions and replies."""
+TEXT_FIRST = 0.25
 """Share of messages whose picture stands behind the text."""
 
 
@@ -43,10 +47,12 @@ def turns(exchanges: Iterable[Exchange], rng: random.Random, draws: bool = True)
     return told
 
 
-def dialogue_batch(rng: random.Random, exchanges: int, drill: Sequence[Exchange] = ()) -> list[list[Exchange]]:
-    """Dialogues of one length, about `exchanges` exchanges in all, and the exchanges of `drill`, strung together to the same length."""
+def dialogue_batch(rng: random.Random, exchanges: int, distracted: int, drill: Sequence[Exchange]) -> list[list[Exchange]]:
+    """Dialogues of one length: about `exchanges` exchanges of all kinds, `distracted` of distracted dialogues, and those of `drill`, strung
+    together to the same length."""
     length = rng.choice(LENGTHS)
     told = [dialogue(rng, length, training_scene) for _ in range(exchanges // length)]
+    told += [distracted_dialogue(rng, length, training_scene) for _ in range(distracted // length)]
     return told + [list(drill[i : i + length]) for i in range(0, len(drill), length)]
 
 
@@ -107,15 +113,17 @@ def pad(prompts: list[Prompt], padding: int) -> Padded:
 
 
 def reply_weights(padded: Padded, form: PromptFormat) -> Tensor:
-    """Weight of each token in the loss of replies [B, L]: 1 where the model speaks, more where one word hangs on a comparison.
+    """Weight of each token in the loss of replies [B, L]: 1 where the model speaks, more where it names an attribute, most where one word
+    hangs on a comparison.
 
-    Those words are "indeed" and the comma before "not" (see `dialogues`). At weight 1 the language model was still guessing them
+    Those last words are "indeed" and the comma before "not" (see `dialogues`). At weight 1 the language model was still guessing them
     after 3,000 steps; with this weight it had learnt them after 400 steps of questions alone.
     """
     decisive = torch.zeros_like(padded.answer)
     for words in (" indeed", ", not"):
         decisive |= _begins(padded.ids, form.text(words))
-    return padded.answer * (1 + (DECISIVE - 1) * decisive.float())
+    named = torch.isin(padded.ids, torch.tensor([form.text(f" {name}")[0] for name in NAMES]))
+    return padded.answer * (1 + (NAMING - 1) * (named & ~decisive).float() + (DECISIVE - 1) * decisive.float())
 
 
 def _begins(ids: Tensor, phrase: list[int]) -> Tensor:

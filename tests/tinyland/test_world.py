@@ -5,7 +5,7 @@ import numpy as np
 from nextgpt_chat.evaluation.readers.text import read_text
 from nextgpt_chat.tinyland import outside
 from nextgpt_chat.tinyland.captions import caption, free_caption
-from nextgpt_chat.tinyland.dialogues import dialogue, question
+from nextgpt_chat.tinyland.dialogues import dialogue, distracted_dialogue, question
 from nextgpt_chat.tinyland.draw import FAR, PAINT, draw, unnamed_paint, unnamed_shape
 from nextgpt_chat.tinyland.holdout import HELD_OUT, is_held_out, training_scene
 from nextgpt_chat.tinyland.scene import COLOURS, THINGS, Scene, random_scene
@@ -21,6 +21,7 @@ def test_training_dialogues_never_show_say_or_draw_a_held_out_pair() -> None:
     rng = random.Random(1)
     drill = [*comparisons(rng, 2000), *odd_questions(rng, 1000)]
     told = [exchange for _ in range(3000) for exchange in dialogue(rng, 4, training_scene)]
+    told += [exchange for _ in range(1500) for exchange in distracted_dialogue(rng, 4, training_scene)]
     for exchange in (*drill, *told):
         assert not any(is_held_out(scene) for scene in (exchange.shown, exchange.drawn) if scene)
         for words in (exchange.ask, exchange.reply):
@@ -32,6 +33,14 @@ def test_half_of_the_closed_questions_name_another_value() -> None:
     rng = random.Random(7)
     replies = [question(random_scene(rng), rng, "whether").reply for _ in range(2000)]
     assert 0.45 < sum(", not " in reply for reply in replies) / len(replies) < 0.55
+
+
+def test_distracted_dialogues_name_what_their_picture_does_not_show() -> None:
+    rng = random.Random(9)
+    told = [distracted_dialogue(rng, 3) for _ in range(500)]
+    assert all(len([exchange for exchange in exchanges if exchange.shown or exchange.intent == "draw"]) == 1 for exchanges in told)
+    assert sum(any(", not " in exchange.reply for exchange in exchanges[:2]) for exchanges in told) > 200
+    assert sum(exchanges[-1].intent == "edit" for exchanges in told) > 75
 
 
 def test_odd_questions_do_not_name_what_has_no_name() -> None:

@@ -5,7 +5,7 @@ from transformers import AutoTokenizer
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.tinyland.dialogues import Exchange
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
-from nextgpt_chat.training.talk import DECISIVE, dialogue_batch, pad, reply_weights, turns
+from nextgpt_chat.training.talk import DECISIVE, NAMING, dialogue_batch, pad, reply_weights, turns
 from tests.conftest import CHECKPOINT
 
 
@@ -19,11 +19,13 @@ def test_only_the_word_that_decides_weighs_more() -> None:
     assert (weights[~padded.answer] == 0).all()
     assert (weights == DECISIVE).sum(dim=1).tolist() == [1, 1, 1, 0]
     assert tokenizer.decode(padded.ids[1][weights[1] == DECISIVE]) == ","
+    assert tokenizer.decode(padded.ids[0][weights[0] == NAMING]) == " pink"
+    assert tokenizer.decode(padded.ids[1][weights[1] == NAMING]) == " red blue"
 
 
 def test_a_drill_is_strung_together_to_the_length_of_the_dialogues() -> None:
     drill = [Exchange(str(i), "yes") for i in range(7)]
     for seed in range(10):
-        told = dialogue_batch(random.Random(seed), 12, drill)
+        told = dialogue_batch(random.Random(seed), 12, 6, drill)
         assert [exchange for exchanges in told for exchange in exchanges][-7:] == drill
         assert all(len(exchanges) <= len(told[0]) for exchanges in told)

@@ -16,8 +16,8 @@ from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.talk import captions_in_slots, comparisons, dialogue_batch, next_token_loss, pad, reply_weights, turns
 
 PLAN = Plan(steps=3500, rate=2e-3, decay=0.05, bf16=True)
-EXCHANGES, COMPARISONS = 96, 32
-"""Exchanges of dialogues in a batch, and questions that ask for a comparison."""
+EXCHANGES, DISTRACTED, COMPARISONS = 64, 48, 16
+"""Exchanges of dialogues in a batch, of distracted ones, and questions that ask for a comparison."""
 OTHER_WEIGHT = 0.1
 """Weight of the words of people; those of replies weigh 1."""
 
@@ -47,7 +47,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     model = new_language_model(len(tokenizer))
 
     def batch(rng: random.Random) -> dict[str, Tensor]:
-        dialogues = dialogue_batch(rng, EXCHANGES, comparisons(rng, COMPARISONS))
+        dialogues = dialogue_batch(rng, EXCHANGES, DISTRACTED, comparisons(rng, COMPARISONS))
         told = [form.conversation(turns(exchanges, rng, draws=False)) for exchanges in dialogues]
         padded = pad([captions_in_slots(prompt, form) for prompt in told], form.pad)
         return {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer, "weights": reply_weights(padded, form)}
