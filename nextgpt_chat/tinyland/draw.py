@@ -29,13 +29,9 @@ PAINT = {
 INK = {"day": (44, 36, 56), "night": (226, 228, 244)}
 CREAM = (255, 246, 222)
 DARK = (36, 30, 44)
-DETAILS = (CREAM, DARK, (255, 255, 255), None)
-"""Fills of the details of unnamed shapes; None is the thing's own darker shade."""
 STARS = ((6, 9), (22, 5), (33, 16), (49, 7), (60, 19), (74, 8), (28, 34), (52, 38), (3, 44), (76, 40))
 CENTRES = {"left": 15.0, "middle": 40.0, "right": 65.0}
 HEIGHTS = {1: (42.0,), 2: (25.0, 57.0), 3: (14.0, 40.0, 66.0)}
-FAR = 90.0
-"""Distance in RGB, 0 to 255 a channel, from which on a colour is another colour."""
 RADIUS = {"small": 8.0, "big": 12.0}
 """Half the width of a thing, in pixels."""
 
@@ -56,33 +52,6 @@ def draw(scene: Scene, rng: random.Random, paint: Colour | None = None, shape: "
         sticker = Sticker(pen, centre, RADIUS[scene.size], paint or PAINT[scene.colour], INK[scene.time])
         (shape or SHAPES[scene.thing])(sticker)
     return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX))
-
-
-def unnamed_paint(avoided: str, rng: random.Random) -> Colour:
-    """A random colour, at least as bright as brown, that is far from the paint called `avoided`."""
-    while True:
-        paint = (rng.randrange(256), rng.randrange(256), rng.randrange(256))
-        if max(paint) > 120 and sum((a - b) ** 2 for a, b in zip(paint, PAINT[avoided], strict=True)) > FAR**2:
-            return paint
-
-
-def unnamed_shape(rng: random.Random) -> "Shape":
-    """A random blob with random details that is none of the things."""
-    corners = rng.randint(4, 9)
-    start = rng.uniform(0, 2 * np.pi)
-    angles = [start + 2 * np.pi * (i + rng.uniform(-0.3, 0.3)) / corners for i in range(corners)]
-    outline = [(r * np.cos(a), r * np.sin(a)) for a in angles for r in (rng.uniform(0.5, 1.0),)]
-    details = [
-        (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5), rng.uniform(0.08, 0.4), rng.uniform(0.08, 0.4), rng.choice(DETAILS))
-        for _ in range(rng.randint(0, 4))
-    ]
-
-    def blob(s: Sticker) -> None:
-        s.shape(outline, s.paint)
-        for x, y, rx, ry, fill in details:
-            s.oval(x, y, rx, ry, fill or s.dark, outline=False)
-
-    return blob
 
 
 _BACKGROUNDS: dict[str, Image.Image] = {}

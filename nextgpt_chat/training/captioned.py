@@ -11,9 +11,20 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption
+from nextgpt_chat.tinyland.captions import (
+    ARTICLES,
+    NUMBERS,
+    SIZE_WORDS,
+    THING_WORDS,
+    WHEN_WORDS,
+    WHERE_WORDS,
+    caption,
+    free_caption,
+    partial_caption,
+    plural,
+)
 from nextgpt_chat.tinyland.holdout import is_held_out, training_scene
-from nextgpt_chat.tinyland.scene import VALUES, Scene
+from nextgpt_chat.tinyland.scene import COLOURS, PLACES, SIZES, THINGS, TIMES, VALUES, Scene
 
 GROUPS = 24
 GROUP = 8
@@ -25,6 +36,18 @@ PARTIAL = 0.75
 MOST = 3
 COLOUR_TOKEN, THING_TOKEN = 3, 4
 """Places of the colour and the thing in a canonical caption: begin, number, size, colour, thing, ..."""
+
+NAMES = (*COLOURS, *THINGS, *(plural(thing, 2) for thing in THINGS), *SIZES, *PLACES, *TIMES, *NUMBERS.values(), ARTICLES[1])
+"""Words that name an attribute in canonical captions."""
+
+
+def whole_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Words of three letters and more that are one token and stand in no caption: names for what has none."""
+    phrases = (way for ways in (SIZE_WORDS, WHERE_WORDS, WHEN_WORDS, THING_WORDS) for phrases in ways.values() for way in phrases)
+    taken = {*NAMES, "thing", "and", *(word for phrase in phrases for word in phrase.split())}
+    taken |= {plural(word, 2) for word in taken}
+    words = [tokenizer.decode([token]) for token in range(len(tokenizer))]
+    return [word[1:] for word in words if len(word) > 3 and word[0] == " " and word[1:].isalpha() and word[1:] not in taken]
 
 
 def text_batch(tokenizer: PreTrainedTokenizerBase, captions: list[str], length: int) -> tuple[Tensor, Tensor]:

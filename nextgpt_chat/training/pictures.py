@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nextgpt_chat.tinyland.draw import draw, unnamed_paint, unnamed_shape
+from nextgpt_chat.tinyland.draw import draw
 from nextgpt_chat.tinyland.holdout import WITHHELD
 from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.tinyland.unnamed import unnamed_paint, unnamed_shape
 
 
 def picture_batch(scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence[Collection[str]] | None = None) -> Tensor:

@@ -16,10 +16,13 @@ from nextgpt_chat.tinyland.captions import caption, free_caption
 from nextgpt_chat.tinyland.dialogues import Exchange
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, save_weights
+from nextgpt_chat.training.captioned import whole_words
 from nextgpt_chat.training.loop import Plan, fit, processes
+from nextgpt_chat.training.talk import odd_captions
 
 PLAN = Plan(steps=500, rate=2e-3, decay=0.0, bf16=True, save_every=100)
-BATCH = 64
+CAPTIONS, ODD = 32, 32
+"""Captions in a batch, and captions with any words in the place of colours and things."""
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
@@ -27,13 +30,15 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tools = load_tools(parts)
     model = Alignment(parts, LlamaForCausalLM.from_pretrained(parts / "llm"))
     model.output_projections.requires_grad_(True)
+    words = whole_words(tools.tokenizer)
     signals = [token for ids in tools.form.groups.ids.values() for token in ids]
     for layer in (model.language_model.get_input_embeddings(), model.language_model.get_output_embeddings()):
         renew_rows(layer.weight, signals)
 
     def batch(rng: random.Random) -> TalkBatch:
-        scenes = [training_scene(rng) for _ in range(BATCH)]
-        return tools.batch([[Exchange(free_caption(scene, rng), f"{caption(scene)}.", drawn=scene)] for scene in scenes], rng)
+        scenes = [training_scene(rng) for _ in range(CAPTIONS)]
+        repeated = [Exchange(free_caption(scene, rng), f"{caption(scene)}.", drawn=scene) for scene in scenes]
+        return tools.batch([[exchange] for exchange in (*repeated, *odd_captions(rng, words, ODD))], rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
     if not processes().is_main_process:

@@ -11,13 +11,14 @@ from peft import LoraConfig, get_peft_model
 from transformers import LlamaForCausalLM
 
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, load_weights, save_weights
+from nextgpt_chat.training.captioned import whole_words
 from nextgpt_chat.training.loop import Plan, fit, processes
-from nextgpt_chat.training.talk import comparisons, dialogue_batch, odd_questions
+from nextgpt_chat.training.talk import comparisons, dialogue_batch, odd_captions, odd_questions
 
 PLAN = Plan(steps=900, rate=1.5e-3, decay=0.0, bf16=True)
-EXCHANGES, DISTRACTED, COMPARISONS, ODD = 64, 32, 16, 20
+EXCHANGES, DISTRACTED, COMPARISONS, ODD, ODD_CAPTIONS = 64, 32, 16, 20, 24
 """Exchanges of dialogues in a batch, of distracted ones, questions that ask for a comparison, and questions about a thing or a colour whose other half has no
-name."""
+name, and captions with any words in the place of colours and things."""
 LORA = LoraConfig(
     r=16,
     lora_alpha=32,
@@ -35,11 +36,12 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     load_weights(model.input_projection, parts / "stage1" / "input_projection.safetensors")
     load_weights(model.output_projections, parts / "stage2" / "output_projections.safetensors")
     tuned = get_peft_model(base, LORA)
+    words = whole_words(tools.tokenizer)
     model.input_projection.requires_grad_(True)
     model.output_projections.requires_grad_(True)
 
     def batch(rng: random.Random) -> TalkBatch:
-        drill = comparisons(rng, COMPARISONS) + odd_questions(rng, ODD)
+        drill = comparisons(rng, COMPARISONS) + odd_questions(rng, ODD) + odd_captions(rng, words, ODD_CAPTIONS)
         return tools.batch(dialogue_batch(rng, EXCHANGES, DISTRACTED, rng.sample(drill, len(drill))), rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)

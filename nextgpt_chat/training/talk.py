@@ -11,10 +11,11 @@ from torch.nn import functional
 
 from nextgpt_chat.conversation import Image, Text, Turn
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
-from nextgpt_chat.tinyland.captions import ARTICLES, NUMBERS, caption, plural
+from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.tinyland.dialogues import Exchange, dialogue, distracted_dialogue, question
 from nextgpt_chat.tinyland.holdout import training_scene
-from nextgpt_chat.tinyland.scene import COLOURS, PLACES, SIZES, THINGS, TIMES, Scene
+from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.training.captioned import NAMES
 
 LENGTHS = (1, 2, 2, 3, 4, 5)
 """Exchanges of the dialogues in a batch, drawn once per batch so that little of it is padding."""
@@ -22,8 +23,6 @@ DECISIVE = 20.0
 """Weight of a word that hangs on a comparison."""
 NAMING = 5.0
 """Weight of a word that names an attribute; what stands around it is half chance, since most things can be said in several ways."""
-NAMES = (*COLOURS, *THINGS, *(plural(thing, 2) for thing in THINGS), *SIZES, *PLACES, *TIMES, *NUMBERS.values(), ARTICLES[1])
-"""Those words, as they stand in captions and replies."""
 TEXT_FIRST = 0.25
 """Share of messages whose picture stands behind the text."""
 
@@ -70,6 +69,20 @@ def odd_questions(rng: random.Random, count: int) -> list[Exchange]:
         exchange = question(scene, rng, name, shown=True)
         if name == "thing" or scene.thing not in exchange.ask:
             asked.append(replace(exchange, unnamed=(unnamed,)))
+    return asked
+
+
+def odd_captions(rng: random.Random, words: Sequence[str], count: int) -> list[Exchange]:
+    """Captions to repeat and to draw, with any of `words` in the place of the colour, the thing or both.
+
+    Only few colours and things have a name. What carries any word carries each for itself, in pairs that it never met as well.
+    """
+    asked = []
+    for _ in range(count):
+        scene = training_scene(rng)
+        odd = rng.choice((("thing",), ("colour",), ("thing", "colour")))
+        scene = replace(scene, **{name: rng.choice(words) for name in odd})
+        asked.append(Exchange(caption(scene), f"{caption(scene)}.", drawn=scene))
     return asked
 
 

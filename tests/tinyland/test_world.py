@@ -6,9 +6,10 @@ from nextgpt_chat.evaluation.readers.text import read_text
 from nextgpt_chat.tinyland import outside
 from nextgpt_chat.tinyland.captions import caption, free_caption
 from nextgpt_chat.tinyland.dialogues import dialogue, distracted_dialogue, question
-from nextgpt_chat.tinyland.draw import FAR, PAINT, draw, unnamed_paint, unnamed_shape
+from nextgpt_chat.tinyland.draw import PAINT, draw
 from nextgpt_chat.tinyland.holdout import HELD_OUT, is_held_out, training_scene
 from nextgpt_chat.tinyland.scene import COLOURS, THINGS, Scene, random_scene
+from nextgpt_chat.tinyland.unnamed import FAR, unnamed_paint, unnamed_shape
 from nextgpt_chat.training.talk import comparisons, odd_questions
 
 

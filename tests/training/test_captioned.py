@@ -2,10 +2,11 @@ import random
 
 from transformers import AutoTokenizer
 
-from nextgpt_chat.tinyland.captions import caption
+from nextgpt_chat.tinyland.captions import caption, free_caption
 from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.tinyland.scene import random_scene
 from nextgpt_chat.training.alignment import INPUT_TOKENS
-from nextgpt_chat.training.captioned import named_caption_batch
+from nextgpt_chat.training.captioned import named_caption_batch, whole_words
 from tests.conftest import CHECKPOINT
 
 
@@ -21,3 +22,13 @@ def test_captions_have_one_token_a_word_and_padding_for_what_has_no_name() -> No
         words[2] = tokenizer.pad_token if "colour" in names else words[2]
         words[3] = tokenizer.pad_token if "thing" in names else words[3]
         assert [tokenizer.decode(token).strip() for token in ids[1:-1]] == words
+
+
+def test_words_for_what_has_no_name_stand_in_no_caption() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
+    words = whole_words(tokenizer)
+    rng = random.Random(6)
+    said = {word.strip(",") for _ in range(3000) for word in free_caption(random_scene(rng), rng).split()}
+    assert len(words) > 100
+    assert not said & set(words)
+    assert all(len(tokenizer(f" {word}", add_special_tokens=False).input_ids) == 1 for word in words)

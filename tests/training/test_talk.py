@@ -2,10 +2,12 @@ import random
 
 from transformers import AutoTokenizer
 
+from nextgpt_chat.evaluation.readers.text import read_text
 from nextgpt_chat.reason.prompt import PromptFormat
+from nextgpt_chat.tinyland.captions import caption
 from nextgpt_chat.tinyland.dialogues import Exchange
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
-from nextgpt_chat.training.talk import DECISIVE, NAMING, dialogue_batch, pad, reply_weights, turns
+from nextgpt_chat.training.talk import DECISIVE, NAMING, dialogue_batch, odd_captions, pad, reply_weights, turns
 from tests.conftest import CHECKPOINT
 
 
@@ -29,3 +31,10 @@ def test_a_drill_is_strung_together_to_the_length_of_the_dialogues() -> None:
         told = dialogue_batch(random.Random(seed), 12, 6, drill)
         assert [exchange for exchanges in told for exchange in exchanges][-7:] == drill
         assert all(len(exchanges) <= len(told[0]) for exchanges in told)
+
+
+def test_odd_captions_are_repeated_and_lack_a_known_colour_or_thing() -> None:
+    for exchange in odd_captions(random.Random(4), ("market", "morning"), 200):
+        assert exchange.drawn is not None
+        assert exchange.reply == f"{exchange.ask}." == f"{caption(exchange.drawn)}."
+        assert not {"thing", "colour"} <= set(read_text(exchange.ask))

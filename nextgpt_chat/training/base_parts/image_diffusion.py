@@ -6,7 +6,8 @@ ImageBind's text tower.
 """
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,9 +20,9 @@ from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embedding
 from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import VALUES, Scene
-from nextgpt_chat.training.captioned import text_batch
+from nextgpt_chat.training.captioned import text_batch, whole_words
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.pictures import picture_batch, random_unnamed
+from nextgpt_chat.training.pictures import picture_batch
 
 PLAN = Plan(steps=9_000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
 BATCH = 48
@@ -34,13 +35,14 @@ CANONICAL = 0.9
 TEXT_BLOCKS = 1
 """Blocks of the text tower that the prompt passes. The deeper the block, the less do a colour and a thing that never stood in one caption
 add up to what the two mean."""
-BLOBS = 0.3
-"""Share of pictures that show blobs, whose prompts name a colour and no thing: so colours are drawn whatever the shape. Things in random
-colours, from which the encoder learns, seem to do harm here: near the withheld colour there is none of them, and a decoder learns to
-keep away from where nothing is."""
-HIDDEN = 0.2
-"""Share of prompts that do not name the colour although it has a name, and of those that do not name the thing. So a prompt without a
-thing is no sign of a blob, and what is learnt of colours on blobs should hold for things."""
+BLOBS = 0.4
+"""Share of pictures that show blobs in named colours: so colours are drawn whatever the shape. Things in random colours, from which the
+encoder learns, do harm here: near the withheld colour there is none of them, and a decoder learns to keep away from where nothing is."""
+ODD_NAMES = 0.8
+"""Share of prompts for blobs that call them by any word. Eight names that each lack one colour teach a decoder that names go with colours;
+among hundreds that go with all they are lost."""
+HIDDEN = 0.1
+"""Share of prompts for things that do not name the thing either, so that this is no sign of a blob."""
 UNCONDITIONAL = 0.1
 """Share of empty prompts, for classifier-free guidance."""
 SNR_LIMIT = 5.0
@@ -125,11 +127,12 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
     text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
     model = DiffusionLoss(new_unet(), text_encoder)
+    words = whole_words(tokenizer)
     shown, latents = encoded_pictures(vae, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))
 
     def batch(rng: random.Random) -> tuple[Tensor, Tensor]:
         chosen = [rng.randrange(len(shown)) for _ in range(BATCH)]
-        prompts = [denoiser_prompt(*shown[i], rng) for i in chosen]
+        prompts = [denoiser_prompt(*shown[i], words, rng) for i in chosen]
         return latents[chosen], text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
@@ -156,11 +159,16 @@ def encoded_pictures(vae: AutoencoderKL, count: int, rng: random.Random) -> tupl
     return shown, torch.cat(latents)
 
 
-def denoiser_prompt(scene: Scene, unnamed: Collection[str], rng: random.Random) -> str:
-    """What the picture of a scene is drawn from, where `unnamed` has no name in it: often not all that it shows, and sometimes nothing."""
+def denoiser_prompt(scene: Scene, unnamed: Collection[str], words: Sequence[str], rng: random.Random) -> str:
+    """What the picture of a scene is drawn from, where `unnamed` has no name in it: often not all that it shows, and sometimes nothing.
+
+    A thing without a name may be called by any of `words`.
+    """
     if rng.random() < UNCONDITIONAL:
         return ""
-    unnamed = unnamed or random_unnamed(rng, 1, HIDDEN)[0]
+    if "thing" in unnamed and rng.random() < ODD_NAMES:
+        return caption(replace(scene, thing=rng.choice(words)))
+    unnamed = unnamed or (("thing",) if rng.random() < HIDDEN else ())
     if rng.random() < CANONICAL:
         return caption(scene, unnamed)
     return partial_caption(scene, [name for name in VALUES if name not in unnamed], rng) if unnamed else free_caption(scene, rng)
