@@ -79,13 +79,13 @@ def load_tools(parts: Path) -> Tools:
 class Alignment(nn.Module):
     """ImageBind, input projection, language model and output projection in one forward pass. Everything starts frozen."""
 
-    def __init__(self, parts: Path, language_model: LlamaForCausalLM) -> None:
+    def __init__(self, parts: Path, language_model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
         self.imagebind = ImageBind.from_pretrained(parts / "imagebind")
         self.language_model = language_model
         hidden = language_model.config.hidden_size
         self.input_projection = InputProjection(self.imagebind.config.trunks[VISION].width, hidden, INPUT_TOKENS, ("image",))
-        self.text_encoder = new_text_encoder(self.imagebind, AutoTokenizer.from_pretrained(parts / "tokenizer"))
+        self.text_encoder = new_text_encoder(self.imagebind, tokenizer)
         self.output_projections = nn.ModuleDict(
             {"image": OutputProjection(hidden, queries=PROMPT_LENGTH, width=self.text_encoder.config.hidden_size, **PROJECTION)}
         )

@@ -43,7 +43,8 @@ NAMES = (*COLOURS, *THINGS, *(plural(thing, 2) for thing in THINGS), *SIZES, *PL
 
 def whole_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """Words of three letters and more that are one token and stand in no caption: names for what has none."""
-    phrases = (way for ways in (SIZE_WORDS, WHERE_WORDS, WHEN_WORDS, THING_WORDS) for phrases in ways.values() for way in phrases)
+    synonyms = (SIZE_WORDS, WHERE_WORDS, WHEN_WORDS, THING_WORDS)
+    phrases = [phrase for table in synonyms for ways in table.values() for phrase in ways]
     taken = {*NAMES, "thing", "and", *(word for phrase in phrases for word in phrase.split())}
     taken |= {plural(word, 2) for word in taken}
     words = [tokenizer.decode([token]) for token in range(len(tokenizer))]

@@ -32,5 +32,5 @@ def picture_batch(scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence
 
 
 def random_unnamed(rng: random.Random, count: int, share: float) -> list[Collection[str]]:
-    """What has no name in each of `count` pictures, or in their captions: `share` of them lack that of the colour, as many others that of the thing."""
+    """What has no name in each of `count` pictures: `share` of them lack that of the colour, as many others that of the thing."""
     return rng.choices(({"colour"}, {"thing"}, ()), (share, share, 1 - 2 * share), k=count)

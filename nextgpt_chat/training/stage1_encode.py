@@ -23,7 +23,7 @@ DESCRIBED, ASKED, ODD = 24, 16, 24
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains the input projection and saves it as `parts/stage1/input_projection.safetensors`."""
     tools = load_tools(parts)
-    model = Alignment(parts, LlamaForCausalLM.from_pretrained(parts / "llm"))
+    model = Alignment(parts, LlamaForCausalLM.from_pretrained(parts / "llm"), tools.tokenizer)
     model.input_projection.requires_grad_(True)
 
     def batch(rng: random.Random) -> TalkBatch:

@@ -28,7 +28,7 @@ CAPTIONS, ODD = 32, 32
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains the output projection (`parts/stage2/output_projections.safetensors`) and the signal tokens (`parts/stage2/llm`)."""
     tools = load_tools(parts)
-    model = Alignment(parts, LlamaForCausalLM.from_pretrained(parts / "llm"))
+    model = Alignment(parts, LlamaForCausalLM.from_pretrained(parts / "llm"), tools.tokenizer)
     model.output_projections.requires_grad_(True)
     words = whole_words(tools.tokenizer)
     signals = [token for ids in tools.form.groups.ids.values() for token in ids]

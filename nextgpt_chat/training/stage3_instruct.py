@@ -17,8 +17,8 @@ from nextgpt_chat.training.talk import comparisons, dialogue_batch, odd_captions
 
 PLAN = Plan(steps=900, rate=1.5e-3, decay=0.0, bf16=True)
 EXCHANGES, DISTRACTED, COMPARISONS, ODD, ODD_CAPTIONS = 64, 32, 16, 20, 24
-"""Exchanges of dialogues in a batch, of distracted ones, questions that ask for a comparison, and questions about a thing or a colour whose other half has no
-name, and captions with any words in the place of colours and things."""
+"""Exchanges of dialogues in a batch, of distracted ones, questions that ask for a comparison, questions about a thing or a colour whose
+other half has no name, and captions with any words in the place of colours and things."""
 LORA = LoraConfig(
     r=16,
     lora_alpha=32,
@@ -32,7 +32,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains LoRA and projections and saves them below `parts/stage3`."""
     tools = load_tools(parts)
     base = LlamaForCausalLM.from_pretrained(parts / "stage2" / "llm")
-    model = Alignment(parts, base)
+    model = Alignment(parts, base, tools.tokenizer)
     load_weights(model.input_projection, parts / "stage1" / "input_projection.safetensors")
     load_weights(model.output_projections, parts / "stage2" / "output_projections.safetensors")
     tuned = get_peft_model(base, LORA)

@@ -82,7 +82,8 @@ def odd_captions(rng: random.Random, words: Sequence[str], count: int) -> list[E
         scene = training_scene(rng)
         odd = rng.choice((("thing",), ("colour",), ("thing", "colour")))
         scene = replace(scene, **{name: rng.choice(words) for name in odd})
-        asked.append(Exchange(caption(scene), f"{caption(scene)}.", drawn=scene))
+        said = caption(scene)
+        asked.append(Exchange(said, f"{said}.", drawn=scene))
     return asked
 
 
@@ -136,7 +137,7 @@ def reply_weights(padded: Padded, form: PromptFormat) -> Tensor:
     for words in (" indeed", ", not"):
         decisive |= _begins(padded.ids, form.text(words))
     named = torch.isin(padded.ids, torch.tensor([form.text(f" {name}")[0] for name in NAMES]))
-    return padded.answer * (1 + (NAMING - 1) * (named & ~decisive).float() + (DECISIVE - 1) * decisive.float())
+    return padded.answer * (1 + (NAMING - 1) * named + (DECISIVE - 1) * decisive)
 
 
 def _begins(ids: Tensor, phrase: list[int]) -> Tensor:

@@ -11,7 +11,7 @@ from nextgpt_chat.training.talk import DECISIVE, NAMING, dialogue_batch, odd_cap
 from tests.conftest import CHECKPOINT
 
 
-def test_only_the_word_that_decides_weighs_more() -> None:
+def test_only_words_that_decide_or_name_weigh_more() -> None:
     tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
     form = PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, input_tokens=1)
     replies = ("It is pink indeed.", "They are red, not blue.", "I am in, on, not at.", "I see a cat in the middle.")

@@ -40,7 +40,7 @@ BLOBS = 0.4
 encoder learns, do harm here: near the withheld colour there is none of them, and a decoder learns to keep away from where nothing is."""
 ODD_NAMES = 0.8
 """Share of prompts for blobs that call them by any word. Eight names that each lack one colour teach a decoder that names go with colours;
-among hundreds that go with all they are lost."""
+among nearly two hundred that go with all they are lost."""
 HIDDEN = 0.1
 """Share of prompts for things that do not name the thing either, so that this is no sign of a blob."""
 UNCONDITIONAL = 0.1
