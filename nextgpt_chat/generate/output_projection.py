@@ -3,6 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+BRANCH = 0.1
+"""Initial scale of the last layer of each residual branch. What the signal tokens carry then passes nearly linearly at first, and what is
+carried word by word is also read so. From full branches the projection learns the pairs of words that it meets, and reads pairs
+that it never met as other ones."""
+
 
 class OutputProjection(nn.Module):
     """A transformer that reads the signal tokens and writes prompt embeddings from learned queries.
@@ -32,6 +37,10 @@ class OutputProjection(nn.Module):
         )
         self.query_embs = nn.Parameter(torch.randn(1, queries, hidden) * 0.02)
         self.out_fc = nn.Linear(hidden, width)
+        with torch.no_grad():
+            for name, weight in self.tfm.named_parameters():
+                if name.endswith(("out_proj.weight", "linear2.weight")):
+                    weight.mul_(BRANCH)
 
     def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
         """Last hidden states and input embeddings of the signal tokens, both [B, count, H] -> [B, queries, width]."""

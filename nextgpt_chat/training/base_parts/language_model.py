@@ -12,12 +12,23 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+from nextgpt_chat.training.captioned import whole_words
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.talk import captions_in_slots, comparisons, dialogue_batch, next_token_loss, pad, reply_weights, turns
+from nextgpt_chat.training.talk import (
+    captions_in_slots,
+    comparisons,
+    dialogue_batch,
+    next_token_loss,
+    odd_captions,
+    pad,
+    reply_weights,
+    turns,
+)
 
 PLAN = Plan(steps=3500, rate=2e-3, decay=0.05, bf16=True)
-EXCHANGES, DISTRACTED, COMPARISONS = 64, 48, 16
-"""Exchanges of dialogues in a batch, of distracted ones, and questions that ask for a comparison."""
+EXCHANGES, DISTRACTED, COMPARISONS, REPEATED = 64, 48, 16, 32
+"""Exchanges of dialogues in a batch, of distracted ones, questions that ask for a comparison, and captions with any words to repeat: what
+repeats any word carries colour and thing each for itself, and so do the signal tokens later."""
 OTHER_WEIGHT = 0.1
 """Weight of the words of people; those of replies weigh 1."""
 
@@ -45,9 +56,11 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
     form = PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, input_tokens=1)
     model = new_language_model(len(tokenizer))
+    words = whole_words(tokenizer)
 
     def batch(rng: random.Random) -> dict[str, Tensor]:
-        dialogues = dialogue_batch(rng, EXCHANGES, DISTRACTED, comparisons(rng, COMPARISONS))
+        drill = comparisons(rng, COMPARISONS) + odd_captions(rng, words, REPEATED)
+        dialogues = dialogue_batch(rng, EXCHANGES, DISTRACTED, rng.sample(drill, len(drill)))
         told = [form.conversation(turns(exchanges, rng, draws=False)) for exchanges in dialogues]
         padded = pad([captions_in_slots(prompt, form) for prompt in told], form.pad)
         return {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer, "weights": reply_weights(padded, form)}
