@@ -12,13 +12,16 @@ from torch.nn import functional
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import PLACES
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.pictures import picture_batch
+from nextgpt_chat.training.pictures import picture_batch, random_unnamed
 
 PLAN = Plan(steps=3600, rate=2e-3, decay=0.0, ema=0.99, bf16=True)
 BATCH = 16
 KL_WEIGHT = 1e-7
 CROWDED = 0.5
 """Share of pictures that are filled with things: three scenes side by side. In plain scenes sky is nearly all there is to learn."""
+UNNAMED = 0.35
+"""Share of pictures whose things have a random colour, and of those that show blobs. Eight things that each lack one colour teach an
+autoencoder that there is no green drum: it made small ones yellow."""
 THING_WEIGHT = 4.0
 """Additional weight of pixels that differ from the commonest colour of their row, which is to say of things."""
 CHROMA_WEIGHT = 3.0
@@ -79,14 +82,14 @@ def chromatic(pixels: Tensor) -> Tensor:
 def crowded_batch(rng: random.Random, count: int) -> Tensor:
     """Pictures of which `CROWDED` have different things on the left, in the middle and on the right."""
     scenes = [training_scene(rng) for _ in range(count)]
-    pixels = picture_batch(scenes, rng)
+    pixels = picture_batch(scenes, rng, random_unnamed(rng, count, UNNAMED))
     third = pixels.shape[-1] // 3
     for row, scene in enumerate(scenes):
         if rng.random() < CROWDED:
             for i, place in enumerate(PLACES):
                 other = replace(training_scene(rng), place=place, time=scene.time, count=rng.choice((2, 3)))
                 columns = slice(i * third, (i + 1) * third if i < 2 else None)
-                pixels[row, ..., columns] = picture_batch([other], rng)[0, ..., columns]
+                pixels[row, ..., columns] = picture_batch([other], rng, random_unnamed(rng, 1, UNNAMED))[0, ..., columns]
     return pixels
 
 
