@@ -5,8 +5,7 @@ from torch import Tensor, nn
 
 BRANCH = 0.1
 """Initial scale of the last layer of each residual branch. What the signal tokens carry then passes nearly linearly at first, and what is
-carried word by word is also read so. From full branches the projection learns the pairs of words that it meets, and reads pairs
-that it never met as other ones."""
+carried word by word is also read so. From full branches the projection reads more of the pairs that it never met as other ones."""
 
 
 class OutputProjection(nn.Module):
