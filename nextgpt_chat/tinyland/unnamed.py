@@ -33,6 +33,11 @@ def unnamed_shape(rng: random.Random) -> Shape:
     return shape
 
 
+def imagined_shape(name: str) -> Shape:
+    """The shape that belongs to the name of a thing that Tinyland does not have: always the same one."""
+    return unnamed_shape(random.Random(name))
+
+
 def _random_body(rng: random.Random, painted: bool) -> Shape:
     """An ellipse, a box or a polygon of 3 to 8 corners, in the thing's paint or its darker shade."""
     kind = rng.choice(("oval", "box", "polygon"))

@@ -27,7 +27,7 @@ from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
 from nextgpt_chat.training.captioned import named_caption_batch, text_batch
 from nextgpt_chat.training.loop import Losses
 from nextgpt_chat.training.pictures import picture_batch
-from nextgpt_chat.training.talk import next_token_loss, pad, reply_weights, turns
+from nextgpt_chat.training.talk import next_token_losses, pad, quick_attention, reply_weights, turns, weighted_mean
 
 INPUT_TOKENS = 9
 """Language-model positions of one picture: as many as its canonical caption has words."""
@@ -86,6 +86,7 @@ class Alignment(nn.Module):
         super().__init__()
         self.imagebind = ImageBind.from_pretrained(parts / "imagebind")
         self.language_model = language_model
+        quick_attention(language_model)
         hidden = language_model.config.hidden_size
         self.input_projection = InputProjection(self.imagebind.config.trunks[VISION].width, hidden, INPUT_TOKENS, ("image",))
         self.text_encoder = new_text_encoder(self.imagebind, tokenizer)
@@ -120,7 +121,7 @@ class Alignment(nn.Module):
             seen = interleave(words, projected, *batch["slots"].T)
         states = language_model.model(inputs_embeds=seen, attention_mask=batch["mask"]).last_hidden_state
         logits = language_model.lm_head(states)
-        losses["words"] = next_token_loss(logits, batch["ids"], batch["weights"])
+        losses["words"] = weighted_mean(next_token_losses(logits, batch["ids"]), batch["weights"])
         if len(batch["groups"]):
             made = self.project(states, words, batch["groups"])
             wanted = prompt_embeddings(self.text_encoder, batch["prompts"])

@@ -7,28 +7,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nextgpt_chat.tinyland.draw import draw
+from nextgpt_chat.tinyland.draw import SHAPES, Shape, draw
 from nextgpt_chat.tinyland.holdout import WITHHELD
 from nextgpt_chat.tinyland.scene import Scene
-from nextgpt_chat.tinyland.unnamed import unnamed_paint, unnamed_shape
+from nextgpt_chat.tinyland.unnamed import imagined_shape, unnamed_paint, unnamed_shape
 
 
 def picture_batch(scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence[Collection[str]] | None = None) -> Tensor:
     """Rendered scenes as float32 [B, 3, 80, 80] in [-1, 1].
 
     `unnamed` says for each scene what has no name in its picture: with `colour`, things have a random colour, and never one near the colour
-    that is withheld from them; with `thing`, they are random blobs.
+    that is withheld from them; with `thing`, they are random blobs. A thing that Tinyland does not have is drawn as it is imagined.
     """
     pixels = [
         draw(
             scene,
             rng,
             unnamed_paint(WITHHELD[scene.thing], rng) if "colour" in names else None,
-            unnamed_shape(rng) if "thing" in names else None,
+            unnamed_shape(rng) if "thing" in names else _shape(scene.thing),
         )
         for scene, names in zip(scenes, unnamed or [()] * len(scenes), strict=True)
     ]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _shape(thing: str) -> Shape:
+    return SHAPES[thing] if thing in SHAPES else imagined_shape(thing)
 
 
 def random_unnamed(rng: random.Random, count: int, share: float) -> list[Collection[str]]:

@@ -24,3 +24,11 @@ def test_fewer_blocks_are_the_beginning_of_the_tower() -> None:
     tokens = trunk["blocks"][0](trunk["pre_transformer_layer"](imagebind.modality_preprocessors[TEXT](ids)), ahead)
     expected = imagebind.modality_heads[TEXT]["norm"](tokens)
     assert torch.allclose(prompt_embeddings(clip_text_model(imagebind, 1, 16, 1, 2, 0), ids), expected, atol=1e-5)
+
+
+def test_without_blocks_a_prompt_is_its_words_and_their_places() -> None:
+    torch.manual_seed(0)
+    imagebind = ImageBind(ImageBindConfig(vocabulary=50)).eval()
+    ids = torch.randint(0, 50, (2, 16))
+    expected = imagebind.modality_heads[TEXT]["norm"](imagebind.modality_preprocessors[TEXT](ids))
+    assert torch.allclose(prompt_embeddings(clip_text_model(imagebind, 0, 16, 1, 2, 0), ids), expected, atol=1e-5)

@@ -9,7 +9,7 @@ from nextgpt_chat.tinyland.dialogues import dialogue, distracted_dialogue, quest
 from nextgpt_chat.tinyland.draw import PAINT, draw
 from nextgpt_chat.tinyland.holdout import HELD_OUT, is_held_out, training_scene
 from nextgpt_chat.tinyland.scene import COLOURS, THINGS, Scene, random_scene
-from nextgpt_chat.tinyland.unnamed import FAR, unnamed_paint, unnamed_shape
+from nextgpt_chat.tinyland.unnamed import FAR, imagined_shape, unnamed_paint, unnamed_shape
 from nextgpt_chat.training.talk import comparisons, odd_questions
 
 
@@ -91,6 +91,13 @@ def test_unnamed_paints_and_shapes_change_only_the_things() -> None:
         assert changed.any()
         assert not changed[:20].any()
         assert not changed[:, :20].any()
+
+
+def test_an_imagined_thing_always_has_the_shape_of_its_name() -> None:
+    scene = Scene("cloud", "red")
+    first, again, other = (draw(scene, random.Random(5), shape=imagined_shape(name)) for name in ("lamp", "lamp", "ship"))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 def test_an_unnamed_paint_keeps_away_from_the_withheld_colour() -> None:

@@ -17,9 +17,9 @@ from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embeddings
-from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption
+from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption, plural
 from nextgpt_chat.tinyland.holdout import training_scene
-from nextgpt_chat.tinyland.scene import VALUES, Scene
+from nextgpt_chat.tinyland.scene import THINGS, VALUES, Scene
 from nextgpt_chat.training.captioned import text_batch, whole_words
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
@@ -32,15 +32,17 @@ PROMPT_LENGTH = 16
 """Tokens of a decoder prompt."""
 CANONICAL = 0.9
 """Share of prompts in the canonical form, which is what the output projection aims at."""
-TEXT_BLOCKS = 1
-"""Blocks of the text tower that the prompt passes. The deeper the block, the less do a colour and a thing that never stood in one caption
-add up to what the two mean."""
-BLOBS = 0.4
-"""Share of pictures that show blobs in named colours: so colours are drawn whatever the shape. Things in random colours, from which the
-encoder learns, do harm here: near the withheld colour there is none of them, and a decoder learns to keep away from where nothing is."""
+TEXT_BLOCKS = 0
+"""Blocks of the text tower that the prompt passes: none, so a prompt is its words and their places, each for itself. What a block mixes into
+the other words is there for the names that the tower has learnt alone, and says again which colours a thing may have."""
+IMAGINED = 40
+"""Things that Tinyland does not have, each with a name and a shape of its own, in every colour. Eight things that each lack one colour
+teach a decoder that things go with colours; among many that go with all of them they are lost."""
+KINDS = {"thing": 0.55, "imagined": 0.25, "blob": 0.2}
+"""Shares of pictures that show Tinyland's things, imagined ones, and blobs of any shape. Things in random colours, from which the encoder
+learns, do harm here: near the withheld colour there is none of them, and a decoder learns to keep away from where nothing is."""
 ODD_NAMES = 0.8
-"""Share of prompts for blobs that call them by any word. Eight names that each lack one colour teach a decoder that names go with colours;
-among nearly two hundred that go with all they are lost."""
+"""Share of prompts for blobs that call them by any word, so that a word alone is no sign of a shape."""
 HIDDEN = 0.1
 """Share of prompts for things that do not name the thing either, so that this is no sign of a blob."""
 UNCONDITIONAL = 0.1
@@ -128,11 +130,11 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
     model = DiffusionLoss(new_unet(), text_encoder)
     words = whole_words(tokenizer)
-    shown, latents = encoded_pictures(vae, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))
+    shown, latents = encoded_pictures(vae, words, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))
 
     def batch(rng: random.Random) -> tuple[Tensor, Tensor]:
         chosen = [rng.randrange(len(shown)) for _ in range(BATCH)]
-        prompts = [denoiser_prompt(*shown[i], words, rng) for i in chosen]
+        prompts = [denoiser_prompt(*shown[i], words[IMAGINED:], rng) for i in chosen]
         return latents[chosen], text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
@@ -146,17 +148,29 @@ Shown = tuple[Scene, Collection[str]]
 
 
 @torch.no_grad()
-def encoded_pictures(vae: AutoencoderKL, count: int, rng: random.Random) -> tuple[list[Shown], Tensor]:
-    """Random training scenes with the scaled latents of one picture each: encoded once, since that costs as much as a third of a step."""
+def encoded_pictures(vae: AutoencoderKL, words: Sequence[str], count: int, rng: random.Random) -> tuple[list[Shown], Tensor]:
+    """Random training scenes with the scaled latents of one picture each: encoded once, since that costs as much as a third of a step.
+
+    The first `IMAGINED` of `words` are the names of imagined things.
+    """
     shown: list[Shown] = []
     latents = []
     while len(shown) < count:
-        scenes = [training_scene(rng) for _ in range(min(64, count - len(shown)))]
-        unnamed = [("thing",) if rng.random() < BLOBS else () for _ in scenes]
+        chosen = [shown_scene(words[:IMAGINED], rng) for _ in range(min(64, count - len(shown)))]
+        scenes, unnamed = zip(*chosen, strict=True)
         pixels = picture_batch(scenes, rng, unnamed)
         latents.append(vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor)
-        shown += zip(scenes, unnamed, strict=True)
+        shown += chosen
     return shown, torch.cat(latents)
+
+
+def shown_scene(imagined: Sequence[str], rng: random.Random) -> Shown:
+    """A training scene whose things are Tinyland's, imagined ones, or blobs without a name."""
+    scene = training_scene(rng)
+    kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
+    if kind == "imagined":
+        return replace(scene, thing=rng.choice(imagined)), ()
+    return scene, ("thing",) if kind == "blob" else ()
 
 
 def denoiser_prompt(scene: Scene, unnamed: Collection[str], words: Sequence[str], rng: random.Random) -> str:
@@ -167,11 +181,19 @@ def denoiser_prompt(scene: Scene, unnamed: Collection[str], words: Sequence[str]
     if rng.random() < UNCONDITIONAL:
         return ""
     if "thing" in unnamed and rng.random() < ODD_NAMES:
-        return caption(replace(scene, thing=rng.choice(words)))
+        scene = replace(scene, thing=rng.choice(words))
+        return _unbent(caption(scene), scene)
     unnamed = unnamed or (("thing",) if rng.random() < HIDDEN else ())
     if rng.random() < CANONICAL:
-        return caption(scene, unnamed)
-    return partial_caption(scene, [name for name in VALUES if name not in unnamed], rng) if unnamed else free_caption(scene, rng)
+        return _unbent(caption(scene, unnamed), scene)
+    if unnamed:
+        return partial_caption(scene, [name for name in VALUES if name not in unnamed], rng)
+    return _unbent(free_caption(scene, rng), scene)
+
+
+def _unbent(prompt: str, scene: Scene) -> str:
+    """The prompt without the plural of an imagined name: Tinyland's nouns are one token each in both numbers, and so is this."""
+    return prompt if scene.thing in THINGS else prompt.replace(plural(scene.thing, scene.count), scene.thing)
 
 
 def save_pipeline(

@@ -92,6 +92,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         scenes = scene_batch(rng)
         captions, kept = zip(*(captioned(scene, rng) for scene in scenes), strict=True)
         ids, last = text_batch(tokenizer, list(captions), length)
+        ids = ids[:, : last.max() + 1]  # attention is causal, so what stands behind the longest caption changes nothing
         unnamed = random_unnamed(rng, len(scenes), UNNAMED)
         canonical = named_caption_batch(tokenizer, scenes, unnamed, LENGTH)
         match = fits(scenes, list(kept))

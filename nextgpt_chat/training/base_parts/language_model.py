@@ -18,11 +18,13 @@ from nextgpt_chat.training.talk import (
     captions_in_slots,
     comparisons,
     dialogue_batch,
-    next_token_loss,
+    next_token_losses,
     odd_captions,
     pad,
+    quick_attention,
     reply_weights,
     turns,
+    weighted_mean,
 )
 
 PLAN = Plan(steps=3500, rate=2e-3, decay=0.05, bf16=True)
@@ -56,6 +58,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
     form = PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, input_tokens=1)
     model = new_language_model(len(tokenizer))
+    quick_attention(model)
     words = whole_words(tokenizer)
 
     def batch(rng: random.Random) -> dict[str, Tensor]:
@@ -67,8 +70,9 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
 
     def losses(module: nn.Module, rows: dict[str, Tensor]) -> Losses:
         logits = module(input_ids=rows["ids"], attention_mask=rows["mask"]).logits
-        reply = next_token_loss(logits, rows["ids"], rows["weights"])
-        other = next_token_loss(logits, rows["ids"], (rows["mask"] * ~rows["answer"]).float())
+        tokens = next_token_losses(logits, rows["ids"])
+        reply = weighted_mean(tokens, rows["weights"])
+        other = weighted_mean(tokens, (rows["mask"] * ~rows["answer"]).float())
         return {"loss": reply + OTHER_WEIGHT * other, "reply": reply.detach(), "other": other.detach()}
 
     fit(model, PLAN.scaled(scale), batch, losses, folder, seed)
