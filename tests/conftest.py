@@ -1,5 +1,6 @@
 """What tests share: settings on a temporary folder, a store in it, small pictures, and a scripted reply for tests of the engine."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, text
 
 from nextgpt_chat.conversation import Conversation, Image, Text, Turn
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Stats, TextDelta
@@ -17,14 +19,29 @@ from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.conversations import Conversations
 from nextgpt_chat.store.database import Database, open_database
 from nextgpt_chat.store.jobs import Jobs
+from nextgpt_chat.store.tables import new_id
 
 ROOT = Path(__file__).parent.parent
 CHECKPOINT = ROOT / "checkpoints" / "tinyland"
 
 
+SERVER = os.environ.get("NEXTGPT_TEST_DATABASE", "")
+"""SQLAlchemy URL of a database server on which the tests make databases of their own; empty means SQLite files."""
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "data")
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    if not SERVER:
+        yield Settings(data=tmp_path / "data")
+        return
+    name = f"nextgpt_test_{new_id()}"
+    server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    yield Settings(data=tmp_path / "data", database=server.url.set(database=name).render_as_string(hide_password=False))
+    with server.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    server.dispose()
 
 
 @dataclass

@@ -120,7 +120,7 @@ from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.events import *
 from nextgpt_chat.settings import Settings
 from tests.conftest import open_store, picture
-store = open_store(Settings(data=Path(sys.argv[1])))
+store = open_store(Settings(data=Path(sys.argv[1]), database=sys.argv[2]))
 def slow(conversation, settings, cancelled):
     yield TextDelta("First ")
     yield MediaReady(0, picture(store.content))
@@ -138,7 +138,9 @@ def test_a_killed_process_loses_no_finished_part(settings: Settings) -> None:
     store = open_store(settings)
     user = new_id()
     conversation, job = store.post(user)
-    process = subprocess.Popen([sys.executable, "-c", SLOW, str(settings.data)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(settings.data), settings.database_url], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "half way\n"
     os.kill(process.pid, signal.SIGKILL)
