@@ -35,6 +35,6 @@ def _shape(thing: str) -> Shape:
     return SHAPES[thing] if thing in SHAPES else imagined_shape(thing)
 
 
-def random_unnamed(rng: random.Random, count: int, share: float) -> list[Collection[str]]:
-    """What has no name in each of `count` pictures: `share` of them lack that of the colour, as many others that of the thing."""
-    return rng.choices(({"colour"}, {"thing"}, ()), (share, share, 1 - 2 * share), k=count)
+def random_unnamed(rng: random.Random, count: int, colours: float, things: float) -> list[Collection[str]]:
+    """What has no name in each of `count` pictures: the colour in a share `colours` of them, the thing in a share `things` of others."""
+    return rng.choices(({"colour"}, {"thing"}, ()), (colours, things, 1 - colours - things), k=count)

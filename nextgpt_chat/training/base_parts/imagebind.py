@@ -93,7 +93,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         captions, kept = zip(*(captioned(scene, rng) for scene in scenes), strict=True)
         ids, last = text_batch(tokenizer, list(captions), length)
         ids = ids[:, : last.max() + 1]  # attention is causal, so what stands behind the longest caption changes nothing
-        unnamed = random_unnamed(rng, len(scenes), UNNAMED)
+        unnamed = random_unnamed(rng, len(scenes), UNNAMED, UNNAMED)
         canonical = named_caption_batch(tokenizer, scenes, unnamed, LENGTH)
         match = fits(scenes, list(kept))
         asked = torch.ones_like(match)
