@@ -63,6 +63,15 @@ def run(parts: Path, out: Path) -> None:
         "decoding": {"image": DECODING},
     }
     (out / "nextgpt.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    for path in (out / "image_decoder").rglob("*.json"):
+        _forget_origin(path)
+
+
+def _forget_origin(path: Path) -> None:
+    """Takes the folder of the run out of a configuration: it is a place on somebody's machine."""
+    described = json.loads(path.read_text(encoding="utf-8"))
+    if described.pop("_name_or_path", None):
+        path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
 def _halve(source: Path, target: Path) -> None:
