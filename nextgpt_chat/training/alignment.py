@@ -27,7 +27,7 @@ from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
 from nextgpt_chat.training.captioned import named_caption_batch, text_batch
 from nextgpt_chat.training.loop import Losses
 from nextgpt_chat.training.pictures import picture_batch
-from nextgpt_chat.training.talk import next_token_losses, pad, quick_attention, reply_weights, turns, weighted_mean
+from nextgpt_chat.training.talk import eager_attention, next_token_losses, pad, reply_weights, turns, weighted_mean
 
 INPUT_TOKENS = 9
 """Language-model positions of one picture: as many as its canonical caption has words."""
@@ -86,7 +86,7 @@ class Alignment(nn.Module):
         super().__init__()
         self.imagebind = ImageBind.from_pretrained(parts / "imagebind")
         self.language_model = language_model
-        quick_attention(language_model)
+        eager_attention(language_model)
         hidden = language_model.config.hidden_size
         self.input_projection = InputProjection(self.imagebind.config.trunks[VISION].width, hidden, INPUT_TOKENS, ("image",))
         self.text_encoder = new_text_encoder(self.imagebind, tokenizer)

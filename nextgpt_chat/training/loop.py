@@ -94,7 +94,7 @@ def fit(
     started = time.monotonic()
     journal_path = folder / "log.jsonl" if accelerator.is_main_process else os.devnull
     with (
-        _quick_attention(accelerator.device),
+        _plain_attention(accelerator.device),
         _bar(accelerator.is_main_process) as bar,
         open(journal_path, "a", encoding="utf-8", buffering=1) as journal,
     ):
@@ -134,7 +134,7 @@ def processes() -> PartialState:
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
-def _quick_attention(device: torch.device) -> AbstractContextManager[None]:
+def _plain_attention(device: torch.device) -> AbstractContextManager[None]:
     """The attention that trains fastest: on a CPU the fused one is so slow backwards that a step of an encoder takes 1.5 times as long."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 

@@ -32,7 +32,7 @@ def picture_batch(scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence
 
 
 def _shape(thing: str) -> Shape:
-    return SHAPES[thing] if thing in SHAPES else imagined_shape(thing)
+    return SHAPES.get(thing) or imagined_shape(thing)
 
 
 def random_unnamed(rng: random.Random, count: int, colours: float, things: float) -> list[Collection[str]]:

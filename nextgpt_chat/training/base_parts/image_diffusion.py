@@ -1,8 +1,8 @@
 """The denoiser of the image decoder: a Stable Diffusion UNet over the autoencoder's latents, trained from nothing.
 
 It predicts velocity (Salimans and Ho, arXiv 2202.00512) on a schedule that ends in pure noise (Lin et al., arXiv 2305.08891), because at
-this size a schedule that leaks the mean of the picture costs day, night and colour. Its text encoder is the beginning of
-ImageBind's text tower.
+this size a schedule that leaks the mean of the picture costs day, night and colour. Its text encoder is what ImageBind's text tower
+begins with: the embeddings of words and places.
 """
 
 import random
@@ -130,11 +130,12 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
     model = DiffusionLoss(new_unet(), text_encoder)
     words = whole_words(tokenizer)
-    shown, latents = encoded_pictures(vae, words, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))
+    imagined, words = words[:IMAGINED], words[IMAGINED:]
+    shown, latents = encoded_pictures(vae, imagined, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))
 
     def batch(rng: random.Random) -> tuple[Tensor, Tensor]:
         chosen = [rng.randrange(len(shown)) for _ in range(BATCH)]
-        prompts = [denoiser_prompt(*shown[i], words[IMAGINED:], rng) for i in chosen]
+        prompts = [denoiser_prompt(*shown[i], words, rng) for i in chosen]
         return latents[chosen], text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
 
     fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
@@ -148,15 +149,15 @@ Shown = tuple[Scene, Collection[str]]
 
 
 @torch.no_grad()
-def encoded_pictures(vae: AutoencoderKL, words: Sequence[str], count: int, rng: random.Random) -> tuple[list[Shown], Tensor]:
+def encoded_pictures(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: random.Random) -> tuple[list[Shown], Tensor]:
     """Random training scenes with the scaled latents of one picture each: encoded once, since that costs as much as a third of a step.
 
-    The first `IMAGINED` of `words` are the names of imagined things.
+    `imagined` are the names of imagined things.
     """
     shown: list[Shown] = []
     latents = []
     while len(shown) < count:
-        chosen = [shown_scene(words[:IMAGINED], rng) for _ in range(min(64, count - len(shown)))]
+        chosen = [shown_scene(imagined, rng) for _ in range(min(64, count - len(shown)))]
         scenes, unnamed = zip(*chosen, strict=True)
         pixels = picture_batch(scenes, rng, unnamed)
         latents.append(vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor)
@@ -182,17 +183,16 @@ def denoiser_prompt(scene: Scene, unnamed: Collection[str], words: Sequence[str]
         return ""
     if "thing" in unnamed and rng.random() < ODD_NAMES:
         scene = replace(scene, thing=rng.choice(words))
-        return _unbent(caption(scene), scene)
-    unnamed = unnamed or (("thing",) if rng.random() < HIDDEN else ())
-    if rng.random() < CANONICAL:
-        return _unbent(caption(scene, unnamed), scene)
-    if unnamed:
-        return partial_caption(scene, [name for name in VALUES if name not in unnamed], rng)
-    return _unbent(free_caption(scene, rng), scene)
-
-
-def _unbent(prompt: str, scene: Scene) -> str:
-    """The prompt without the plural of an imagined name: Tinyland's nouns are one token each in both numbers, and so is this."""
+        prompt = caption(scene)
+    else:
+        unnamed = unnamed or (("thing",) if rng.random() < HIDDEN else ())
+        if rng.random() < CANONICAL:
+            prompt = caption(scene, unnamed)
+        elif unnamed:
+            prompt = partial_caption(scene, [name for name in VALUES if name not in unnamed], rng)
+        else:
+            prompt = free_caption(scene, rng)
+    # Tinyland's nouns are one token each in both numbers. So is any other name, which therefore has no plural.
     return prompt if scene.thing in THINGS else prompt.replace(plural(scene.thing, scene.count), scene.thing)
 
 

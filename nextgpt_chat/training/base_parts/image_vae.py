@@ -27,7 +27,7 @@ UNNAMED = (0.35, 0.35)
 """Share of pictures whose things have a random colour, and of those that show blobs. Eight things that each lack one colour teach an
 autoencoder that there is no green drum: it made small ones yellow."""
 UNNAMED_DETAILS = (0.35, 0.05)
-"""The same shares in the second part: blobs have no faces."""
+"""The same shares in the second part: blobs have few faces, and none of them rains."""
 THING_WEIGHT = 4.0
 """Additional weight of pixels that differ from the commonest colour of their row, which is to say of things."""
 CHROMA_WEIGHT = 3.0

@@ -18,10 +18,10 @@ from nextgpt_chat.training.talk import (
     captions_in_slots,
     comparisons,
     dialogue_batch,
+    eager_attention,
     next_token_losses,
     odd_captions,
     pad,
-    quick_attention,
     reply_weights,
     turns,
     weighted_mean,
@@ -58,7 +58,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
     form = PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, input_tokens=1)
     model = new_language_model(len(tokenizer))
-    quick_attention(model)
+    eager_attention(model)
     words = whole_words(tokenizer)
 
     def batch(rng: random.Random) -> dict[str, Tensor]:
