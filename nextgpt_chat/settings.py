@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     """Largest accepted file, in megabytes (10**6 bytes)."""
     max_image_pixels: int = Field(40_000_000, ge=1)
     """Largest accepted picture, width × height."""
+    max_audio_seconds: int = Field(120, ge=1)
+    """Longest accepted sound, in seconds."""
+    max_video_seconds: int = Field(60, ge=1)
+    """Longest accepted clip, in seconds."""
+    max_video_pixels: int = Field(2_073_600, ge=1)
+    """Largest accepted clip, width × height of one frame; 2,073,600 is 1920 × 1080."""
     max_files_per_message: int = Field(4, ge=1)
     """Most files in one message."""
     max_message_characters: int = Field(4_000, ge=1)
