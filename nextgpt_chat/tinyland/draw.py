@@ -44,12 +44,26 @@ def draw(scene: Scene, rng: random.Random, paint: Colour | None = None, shape: "
 
     With `paint`, things have that colour instead of the scene's; with `shape`, that shape instead of their own.
     """
-    canvas = _background(scene.time).copy()
-    pen = ImageDraw.Draw(canvas)
+    return paste(scene, centres(scene, rng), RADIUS[scene.size], paint, shape)
+
+
+def centres(scene: Scene, rng: random.Random) -> list[Point]:
+    """Where the things of a scene stand, in pixels."""
+    found = []
     for y in HEIGHTS[scene.count]:
         drop = rng.uniform(-8, 8) if scene.count == 1 else rng.uniform(-1, 1)
-        centre = (CENTRES[scene.place] + rng.uniform(-2.5, 2.5), y + drop)
-        sticker = Sticker(pen, centre, RADIUS[scene.size], paint or PAINT[scene.colour], INK[scene.time])
+        found.append((CENTRES[scene.place] + rng.uniform(-2.5, 2.5), y + drop))
+    return found
+
+
+def paste(
+    scene: Scene, where: Sequence[Point], radius: float, paint: Colour | None = None, shape: "Shape | None" = None
+) -> np.ndarray:
+    """The things of a scene at given centres, before its background."""
+    canvas = _background(scene.time).copy()
+    pen = ImageDraw.Draw(canvas)
+    for centre in where:
+        sticker = Sticker(pen, centre, radius, paint or PAINT[scene.colour], INK[scene.time])
         (shape or SHAPES[scene.thing])(sticker)
     return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX))
 

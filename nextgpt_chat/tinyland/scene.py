@@ -1,10 +1,11 @@
-"""What a Tinyland picture shows: a scene of six attributes.
+"""What there is in Tinyland: a scene of seven attributes.
 
-A scene knows no pixels and no words beyond the names of its values.
+A picture shows six of them, a clip all seven, and a sound three. A scene knows no pixels, no samples, and no words beyond the names of its
+values.
 """
 
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 THINGS = ("bird", "car", "bell", "drum", "cloud", "clock", "dog", "boat")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
@@ -12,6 +13,7 @@ SIZES = ("small", "big")
 PLACES = ("left", "middle", "right")
 COUNTS = (1, 2, 3)
 TIMES = ("day", "night")
+MOTIONS = ("left", "right", "up", "down", "grow", "shrink", "stay")
 
 VALUES: dict[str, tuple[str | int, ...]] = {
     "thing": THINGS,
@@ -20,13 +22,20 @@ VALUES: dict[str, tuple[str | int, ...]] = {
     "place": PLACES,
     "count": COUNTS,
     "time": TIMES,
+    "motion": MOTIONS,
 }
-"""Every attribute with its values; 8 × 8 × 2 × 3 × 3 × 2 = 2,304 scenes."""
+"""Every attribute with its values; 8 × 8 × 2 × 3 × 3 × 2 = 2,304 pictures, seven times as many clips, and 8 × 2 × 3 = 48 sounds."""
+
+SEEN = ("thing", "colour", "size", "place", "count", "time")
+MOVING = (*SEEN, "motion")
+HEARD = ("thing", "size", "count")
+ATTRIBUTES = {"image": SEEN, "video": MOVING, "audio": HEARD}
+"""What a medium of each kind says of its scene."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One to three equal things at one place, by day or by night."""
+    """One to three equal things at one place, by day or by night; `place` is where they are at first, `motion` what they do then."""
 
     thing: str
     colour: str
@@ -34,14 +43,15 @@ class Scene:
     place: str = "middle"
     count: int = 1
     time: str = "day"
+    motion: str = "stay"
 
-    def attributes(self) -> dict[str, str | int]:
-        """The six attributes by name."""
-        return asdict(self)
+    def attributes(self, names: tuple[str, ...] = SEEN) -> dict[str, str | int]:
+        """Attributes by name."""
+        return {name: getattr(self, name) for name in names}
 
 
 def random_scene(rng: random.Random) -> Scene:
-    """A scene with every attribute drawn uniformly."""
+    """A scene at rest, with every other attribute drawn uniformly."""
     return Scene(
         thing=rng.choice(THINGS),
         colour=rng.choice(COLOURS),

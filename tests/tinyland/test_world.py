@@ -4,13 +4,18 @@ import numpy as np
 
 from nextgpt_chat.evaluation.readers.text import read_text
 from nextgpt_chat.tinyland import outside
-from nextgpt_chat.tinyland.captions import caption, free_caption
-from nextgpt_chat.tinyland.dialogues import dialogue, distracted_dialogue, question
+from nextgpt_chat.tinyland.captions import (
+    caption,
+    clip_caption,
+    free_caption,
+    free_clip_caption,
+    free_sound_caption,
+    sound_caption,
+)
 from nextgpt_chat.tinyland.draw import PAINT, draw
-from nextgpt_chat.tinyland.holdout import HELD_OUT, is_held_out, training_scene
-from nextgpt_chat.tinyland.scene import COLOURS, THINGS, Scene, random_scene
+from nextgpt_chat.tinyland.holdout import HELD_OUT, HELD_OUT_MOTIONS, HELD_OUT_SOUNDS, is_held_out, training_scene
+from nextgpt_chat.tinyland.scene import COLOURS, MOVING, THINGS, Scene, random_scene
 from nextgpt_chat.tinyland.unnamed import FAR, imagined_shape, unnamed_paint, unnamed_shape
-from nextgpt_chat.training.talk import comparisons, odd_questions
 
 
 def test_each_thing_and_each_colour_has_exactly_one_pair_held_out() -> None:
@@ -18,37 +23,29 @@ def test_each_thing_and_each_colour_has_exactly_one_pair_held_out() -> None:
     assert sorted(colour for _, colour in HELD_OUT) == sorted(COLOURS)
 
 
-def test_training_dialogues_never_show_say_or_draw_a_held_out_pair() -> None:
-    rng = random.Random(1)
-    drill = [*comparisons(rng, 2000), *odd_questions(rng, 1000)]
-    told = [exchange for _ in range(3000) for exchange in dialogue(rng, 4, training_scene)]
-    told += [exchange for _ in range(1500) for exchange in distracted_dialogue(rng, 4, training_scene)]
-    for exchange in (*drill, *told):
-        assert not any(is_held_out(scene) for scene in (exchange.shown, exchange.drawn) if scene)
-        for words in (exchange.ask, exchange.reply):
-            said = read_text(words)
-            assert (said.get("thing"), said.get("colour")) not in HELD_OUT
+def test_each_thing_lacks_one_motion_and_one_sound() -> None:
+    assert sorted(thing for thing, _ in HELD_OUT_MOTIONS) == sorted(THINGS)
+    assert sorted(thing for thing, _, _ in HELD_OUT_SOUNDS) == sorted(THINGS)
 
 
-def test_half_of_the_closed_questions_name_another_value() -> None:
-    rng = random.Random(7)
-    replies = [question(random_scene(rng), rng, "whether").reply for _ in range(2000)]
-    assert 0.45 < sum(", not " in reply for reply in replies) / len(replies) < 0.55
+def test_training_scenes_suit_every_kind_that_was_asked_for() -> None:
+    rng = random.Random(3)
+    for _ in range(2000):
+        scene = training_scene(rng, ("image", "video", "audio"))
+        assert not any(is_held_out(scene, kind) for kind in ("image", "video", "audio"))
+    assert len({training_scene(rng, ("video",)).motion for _ in range(200)}) == 7
+    assert {training_scene(rng).motion for _ in range(50)} == {"stay"}
 
 
-def test_distracted_dialogues_name_what_their_picture_does_not_show() -> None:
-    rng = random.Random(9)
-    told = [distracted_dialogue(rng, 3) for _ in range(500)]
-    assert all(len([exchange for exchange in exchanges if exchange.shown or exchange.intent == "draw"]) == 1 for exchanges in told)
-    assert sum(any(", not " in exchange.reply for exchange in exchanges[:2]) for exchanges in told) > 200
-    assert sum(exchanges[-1].intent == "edit" for exchanges in told) > 75
-
-
-def test_odd_questions_do_not_name_what_has_no_name() -> None:
-    for exchange in odd_questions(random.Random(8), 500):
-        (unnamed,) = exchange.unnamed
-        assert unnamed in ("thing", "colour")
-        assert unnamed not in read_text(f"{exchange.ask} {exchange.reply}")
+def test_captions_of_clips_and_sounds_say_what_the_scene_is() -> None:
+    rng = random.Random(4)
+    for _ in range(500):
+        scene = training_scene(rng, ("video", "audio"))
+        truth = {name: str(value) for name, value in scene.attributes(MOVING).items()}
+        for said in (clip_caption(scene), free_clip_caption(scene, rng)):
+            assert read_text(said) == truth
+        for said in (sound_caption(scene), free_sound_caption(scene, rng)):
+            assert read_text(said) == {name: truth[name] for name in ("thing", "size", "count")}
 
 
 def test_captions_say_what_the_scene_is() -> None:

@@ -1,0 +1,101 @@
+"""From one medium to another: edits that keep its kind, and turns from what is seen to what is heard or moves, and back."""
+
+import random
+from dataclasses import replace
+
+from nextgpt_chat.tinyland.captions import NUMBERS, SIZE_WORDS, WHEN_WORDS, WHERE_WORDS, plural, thing_word
+from nextgpt_chat.tinyland.exchange import Exchange, Medium, here, may_become, pick, pronoun, them
+from nextgpt_chat.tinyland.requests import OWN_COLOUR, OWN_MOTION
+from nextgpt_chat.tinyland.scene import COLOURS, COUNTS, HEARD, MOTIONS, PLACES, SIZES, THINGS, TIMES, Scene
+
+Changes = dict[str, tuple[tuple[str | int, ...], tuple[str, ...]]]
+
+SEEN_CHANGES: Changes = {
+    "colour": (COLOURS, ("make {them} {v}", "now in {v}", "paint {them} {v}", "can you make {them} {v}?", "and in {v}?", "turn {them} {v}", "i want {them} {v}")),
+    "size": (SIZES, ("make {them} {w}", "{w} please", "can you make {them} {w}?", "now {w}", "i want {them} {w}")),
+    "place": (PLACES, ("move {them} {w}", "put {them} {w}", "now {w}", "and {w}?", "i want {them} {w}")),
+    "count": (COUNTS, ("make it {n}", "now {n} of them", "i want {n} of them", "show {n}", "and {n} of them?", "draw {n} instead")),
+    "time": (TIMES, ("now {w}", "make it {v}", "and {w}?", "show {them} {w}", "the same {w}", "at {v}time", "by {v}light")),
+    "thing": (THINGS, ("make {them} {p}", "now with {p}", "{p} instead", "the same with {p}", "change {them} to {p}")),
+}  # fmt: skip
+"""What may change in a picture: the values, and ways to say so."""
+MOTION_CHANGES: Changes = {"motion": (MOTIONS, ("let {them} {m}", "make {them} {m}", "now let {them} {m}", "can you let {them} {m}?", "i want {them} to {m}"))}  # fmt: skip
+HEARD_CHANGES: Changes = {
+    "size": (SIZES, ("make it {h}", "{h} please", "now {h}", "a bit {h}", "can you make it {h}?")),
+    "count": (COUNTS, ("{t}", "now {t}", "play it {t}", "make it {n}", "i want to hear {n}")),
+    "thing": (THINGS, ("now {p}", "{p} instead", "the same with {p}", "and {p}?")),
+}  # fmt: skip
+CHANGES = {"image": SEEN_CHANGES, "video": {**SEEN_CHANGES, **MOTION_CHANGES}, "audio": HEARD_CHANGES}
+PITCH_WORDS = {"big": ("lower", "deeper"), "small": ("higher", "brighter")}
+TIMES_WORDS = {1: "once", 2: "twice", 3: "three times"}
+MOVE = {
+    "left": ("move left", "go left", "fly to the left"),
+    "right": ("move right", "go right", "fly to the right"),
+    "up": ("move up", "fly up", "fly away"),
+    "down": ("move down", "go down", "sink"),
+    "grow": ("grow", "get bigger", "come nearer"),
+    "shrink": ("shrink", "get smaller"),
+    "stay": ("stand still", "stop"),
+}
+TURNS = {
+    ("image", "audio"): ("what {do} {pro} sound like?", "let me hear {them}", "what sound {do} {pro} make?", "play the sound", "can i hear {them}?"),
+    ("video", "image"): ("show me a picture of {them}", "a picture of {them}, please", "draw {them}", "make a picture of {them}"),
+    ("audio", "image"): ("show me", "show {them} to me", "what {do} {pro} look like?", "draw what you hear", "a picture of {them}, please"),
+    ("audio", "video"): ("show me a clip of {them}", "make a video of {them}", "a clip of {them}, please", "film {them}"),
+}  # fmt: skip
+TURNS["video", "audio"] = TURNS["image", "audio"]
+
+
+def edit(medium: Medium, rng: random.Random) -> Exchange:
+    """`make it blue`, `let it go up`, `lower`: one attribute changes, the others stay."""
+    scene = medium.scene
+    changes = CHANGES[medium.kind]
+    while True:
+        name = rng.choice(tuple(changes))
+        values, ways = changes[name]
+        value = rng.choice([v for v in values if v != getattr(scene, name)])
+        changed = Medium(medium.kind, replace(scene, **{name: value}))  # type: ignore[arg-type]
+        if may_become(medium, changed):
+            break
+    words = {"size": SIZE_WORDS, "place": WHERE_WORDS, "time": WHEN_WORDS}.get(name, {}).get(str(value), (str(value),))
+    many = changed.scene.count
+    kind = plural(thing_word(changed.scene.thing, rng), many)
+    ask = pick(rng, ways).format(
+        them=them(scene),
+        v=value,
+        w=rng.choice(words),
+        n=NUMBERS[many],
+        t=TIMES_WORDS[many],
+        p=kind if many > 1 else f"a {kind}",
+        m=rng.choice(MOVE[changed.scene.motion]),
+        h=rng.choice(PITCH_WORDS[changed.scene.size]),
+    )
+    return Exchange(ask, here((changed,), rng), made=(changed,), start=True, intent="edit")
+
+
+def animate(medium: Medium, rng: random.Random) -> Exchange | None:
+    """`let it fly away`: a picture begins to move. None if there is no motion that may be shown."""
+    scene = medium.scene
+    motions = [motion for motion in MOTIONS if may_become(medium, Medium("video", replace(scene, motion=motion)))]
+    if not motions:
+        return None
+    made = Medium("video", replace(scene, motion=rng.choice(motions)))
+    ask = pick(rng, MOTION_CHANGES["motion"][1]).format(them=them(scene), m=rng.choice(MOVE[made.scene.motion]))
+    return Exchange(ask, here((made,), rng), made=(made,), start=True, intent="turn")
+
+
+def turn(medium: Medium, kind: str, rng: random.Random) -> Exchange | None:
+    """`what does it sound like?`, `show me`: the same things as a medium of another kind. None if that may not be shown."""
+    if (medium.kind, kind) == ("image", "video"):
+        return animate(medium, rng)
+    scene = medium.scene
+    made = Medium(kind, replace(scene, motion=OWN_MOTION[scene.thing] if kind == "video" else "stay"))
+    if not may_become(medium, made):
+        return None
+    ask = pick(rng, TURNS[medium.kind, kind]).format(them=them(scene), pro=pronoun(scene), do="does" if scene.count == 1 else "do")
+    return Exchange(ask, here((made,), rng), made=(made,), intent="turn")
+
+
+def heard(scene: Scene) -> Scene:
+    """What can be known of a scene from its sound: the rest is as it is when nobody says."""
+    return Scene(thing=scene.thing, colour=OWN_COLOUR[scene.thing], **{name: getattr(scene, name) for name in HEARD[1:]})

@@ -1,0 +1,124 @@
+import random
+from collections import Counter
+
+import pytest
+
+from nextgpt_chat.evaluation.readers.text import read_text
+from nextgpt_chat.tinyland.dialogues import (
+    KINDS,
+    dialogue,
+    distracted_dialogue,
+    held_out_scenes,
+    new_medium,
+    training_scenes,
+)
+from nextgpt_chat.tinyland.edits import edit, turn
+from nextgpt_chat.tinyland.exchange import Exchange, Medium
+from nextgpt_chat.tinyland.holdout import HELD_OUT
+from nextgpt_chat.tinyland.questions import question, which
+from nextgpt_chat.tinyland.requests import OWN_COLOUR
+from nextgpt_chat.tinyland.scene import ATTRIBUTES, Scene
+from nextgpt_chat.training.talk import comparisons, odd_questions
+
+
+def told(count: int, turns: int, seed: int = 1) -> list[list[Exchange]]:
+    rng = random.Random(seed)
+    return [make(rng, turns) for _ in range(count) for make in (dialogue, distracted_dialogue)]
+
+
+def test_training_never_meets_or_says_what_is_held_out() -> None:
+    rng = random.Random(2)
+    drill = [*comparisons(rng, 2000), *odd_questions(rng, 1000)]
+    for exchange in (*drill, *(exchange for exchanges in told(2000, 4) for exchange in exchanges)):
+        assert not any(medium.held_out for medium in (*exchange.shown, *exchange.made))
+        for words in (exchange.ask, exchange.reply):
+            said = read_text(words)
+            assert (said.get("thing"), said.get("colour")) not in HELD_OUT
+
+
+def test_every_kind_leads_to_every_other() -> None:
+    pairs = Counter()
+    for exchanges in told(1500, 4):
+        last = None
+        for exchange in exchanges:
+            before = exchange.shown[-1].kind if exchange.shown else last
+            for medium in exchange.made:
+                pairs[before, medium.kind] += 1
+            media = (*exchange.shown, *exchange.made)
+            last = media[-1].kind if media else last
+    assert all(pairs[before, kind] > 20 for before in (None, *KINDS) for kind in KINDS)
+
+
+def test_replies_say_the_caption_of_what_comes_with_them() -> None:
+    for exchanges in told(500, 4):
+        for exchange in exchanges:
+            assert all(medium.caption in exchange.reply for medium in exchange.made)
+
+
+def test_only_edits_and_pictures_that_begin_to_move_start_from_another_medium() -> None:
+    for exchanges in told(800, 4):
+        seen: list[Medium] = []
+        for exchange in exchanges:
+            seen += exchange.shown
+            if exchange.start:
+                assert seen
+                assert exchange.made[0].kind in (seen[-1].kind, "video")
+                assert exchange.intent in ("edit", "turn")
+            seen += exchange.made
+
+
+def test_with_pictures_alone_nothing_is_heard_and_nothing_moves() -> None:
+    rng = random.Random(5)
+    for _ in range(500):
+        for exchange in dialogue(rng, 3, kinds=("image",)):
+            assert {medium.kind for medium in (*exchange.shown, *exchange.made)} <= {"image"}
+            assert "sound" not in exchange.ask or exchange.intent == "nothing"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_edit_changes_one_attribute_that_the_medium_has(kind: str) -> None:
+    rng = random.Random(6)
+    for _ in range(400):
+        medium = new_medium(rng, kind, training_scenes)
+        (made,) = edit(medium, rng).made
+        names = ATTRIBUTES[kind]
+        assert sum(getattr(made.scene, name) != getattr(medium.scene, name) for name in names) == 1
+
+
+def test_a_turn_keeps_the_things() -> None:
+    rng = random.Random(7)
+    sound = Medium("audio", Scene("drum", OWN_COLOUR["drum"], size="small", count=2))
+    exchange = turn(sound, "image", rng)
+    assert exchange is not None
+    assert exchange.made == (Medium("image", sound.scene),)
+    assert turn(Medium("image", Scene("drum", "blue", count=3)), "audio", rng) is not None
+
+
+def test_the_right_one_of_several_is_named() -> None:
+    rng = random.Random(8)
+    dog, car = Scene("dog", "blue"), Scene("car", "red", count=2)
+    heard = Medium("audio", Scene("car", "red", count=2))
+    exchange = which((Medium("image", dog), Medium("image", car), heard), rng)
+    assert exchange.reply == "I hear two big cars roaring. It is the second one."
+
+
+def test_half_of_the_closed_questions_name_another_value() -> None:
+    rng = random.Random(7)
+    media = [new_medium(rng, rng.choice(KINDS), training_scenes) for _ in range(2000)]
+    replies = [question(medium, rng, "whether").reply for medium in media]
+    assert 0.45 < sum(", not " in reply for reply in replies) / len(replies) < 0.55
+
+
+def test_distracted_dialogues_name_what_their_medium_does_not_show() -> None:
+    rng = random.Random(9)
+    found = [distracted_dialogue(rng, 3, held_out_scenes) for _ in range(500)]
+    assert all(len([exchange for exchange in exchanges if exchange.shown or exchange.intent == "make"]) == 1 for exchanges in found)
+    assert sum(any(", not " in exchange.reply for exchange in exchanges[:2]) for exchanges in found) > 200
+    assert sum(exchanges[-1].intent == "edit" for exchanges in found) > 75
+
+
+def test_odd_questions_do_not_name_what_has_no_name() -> None:
+    for exchange in odd_questions(random.Random(8), 500):
+        (unnamed,) = exchange.unnamed
+        assert unnamed in ("thing", "colour")
+        assert unnamed not in read_text(f"{exchange.ask} {exchange.reply}")
