@@ -39,8 +39,16 @@ class Decoding(BaseModel):
     max_steps: int
     guidance: float
     max_guidance: float
-    size: int
-    """Pixels of the shorter side of what it makes."""
+    size: int = 0
+    """Pixels of the shorter side of a picture or a clip."""
+    frames: int = 0
+    """Frames of a clip."""
+    frame_rate: float = 0
+    """Frames in a second."""
+    seconds: float = 0
+    """Length of a sound."""
+    strength: float = 1.0
+    """How much noise covers the medium from which another one begins, as a share of all; 1 leaves nothing of it."""
 
 
 class Checkpoint(BaseModel):
@@ -60,8 +68,8 @@ class Checkpoint(BaseModel):
     """Kinds of parts that it understands: `text`, `image`, `audio`, `video`."""
     outputs: tuple[str, ...]
     """Kinds of parts that it makes."""
-    input_tokens: int
-    """Language-model positions that one medium occupies."""
+    input_tokens: dict[str, int]
+    """Language-model positions that one medium occupies, by kind."""
     context: int
     """Most language-model positions in one conversation."""
     signals: dict[str, Signal]
@@ -127,11 +135,14 @@ def required_files(checkpoint: Checkpoint) -> list[str]:
         "lora/adapter_config.json",
         "lora/adapter_model.safetensors",
     ]
-    if "image" in checkpoint.outputs:
-        files += [
-            "image_decoder/model_index.json",
-            "image_decoder/unet/diffusion_pytorch_model.safetensors",
-            "image_decoder/vae/diffusion_pytorch_model.safetensors",
-            "image_decoder/text_encoder/model.safetensors",
-        ]
+    for kind in checkpoint.outputs:
+        if kind != "text":
+            files += [
+                f"{kind}_decoder/model_index.json",
+                f"{kind}_decoder/unet/diffusion_pytorch_model.safetensors",
+                f"{kind}_decoder/vae/diffusion_pytorch_model.safetensors",
+                f"{kind}_decoder/text_encoder/model.safetensors",
+            ]
+        if kind == "audio":
+            files.append("audio_decoder/vocoder/model.safetensors")
     return files

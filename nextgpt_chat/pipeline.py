@@ -7,33 +7,37 @@ conversation ──> encode ──> reason ──> generate ──> events
 """
 
 import contextlib
-import queue
 import secrets
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
-from nextgpt_chat.conversation import Conversation, Image, Media
+from nextgpt_chat.conversation import Conversation, Media
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.input_projection import InputProjection
-from nextgpt_chat.encode.preprocessing import image_tensor
+from nextgpt_chat.encode.preprocessing import audio_tensor, image_tensor, square, video_tensor
 from nextgpt_chat.errors import Cancelled, InputError, SetupError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
-from nextgpt_chat.generate.image_decoder import ImageDecoder
+from nextgpt_chat.generate.decoders import load_decoder
+from nextgpt_chat.generate.decoding import Denoising
 from nextgpt_chat.generate.output_projection import OutputProjection
+from nextgpt_chat.generate.thread import in_thread
+from nextgpt_chat.media.audio_file import RATE, read_audio
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.media.image_file import encode_png, read_image
+from nextgpt_chat.media.image_file import read_image
+from nextgpt_chat.media.made import Made
+from nextgpt_chat.media.video_file import read_video
 from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup, Word
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
+from nextgpt_chat.reason.text_stream import TextStream
 from nextgpt_chat.settings import ReplySettings
 
 CACHED_MEDIA = 256
@@ -51,9 +55,8 @@ class Pipeline:
         self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.part("lora"), device)
         signals = {kind: (signal.prefix, signal.count) for kind, signal in checkpoint.signals.items()}
         self.form = PromptFormat(self.language_model.tokenizer, signals, checkpoint.input_tokens)
-        kinds = tuple(kind for kind in checkpoint.inputs if kind != "text")
         width = self.imagebind.config.trunks["vision"].width
-        self.input_projection = InputProjection(width, self.language_model.hidden, checkpoint.input_tokens, kinds)
+        self.input_projection = InputProjection(width, self.language_model.hidden, checkpoint.input_tokens)
         self.output_projections = nn.ModuleDict(
             {
                 kind: OutputProjection(
@@ -64,7 +67,10 @@ class Pipeline:
         )
         _load(self.input_projection, checkpoint.part("input_projection.safetensors"), device)
         _load(self.output_projections, checkpoint.part("output_projections.safetensors"), device)
-        self.image_decoder = ImageDecoder(checkpoint.part("image_decoder"), device)
+        self.decoders = {
+            kind: load_decoder(kind, checkpoint.part(f"{kind}_decoder"), decoding, device)
+            for kind, decoding in checkpoint.decoding.items()
+        }
         self._projected: dict[str, Tensor] = {}
 
     def reply(self, conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
@@ -84,7 +90,7 @@ class Pipeline:
             counts["prompt_tokens"] = len(prompt.ids)
             embedded = self._encode(prompt)
             clock.lap("encode")
-            yield from self._reason(embedded, settings, seed, cancelled, clock, counts)
+            yield from self._reason(conversation, embedded, settings, seed, cancelled, clock, counts)
         except Cancelled:
             stopped = True
         yield Done(Stats(self.checkpoint.name, seed, **counts, seconds=clock.seconds(), stopped=stopped))
@@ -115,15 +121,24 @@ class Pipeline:
 
     def _project(self, medium: Media) -> Tensor:
         if medium.sha256 not in self._projected:
-            pixels = image_tensor(read_image(medium.path), self.imagebind.config.image_size)
-            tokens = self.imagebind.image_tokens(pixels[None].to(self.device))
+            tokens = self.imagebind.media_tokens(self._input(medium)[None].to(self.device), medium.kind)
             if len(self._projected) >= CACHED_MEDIA:
                 self._projected.pop(next(iter(self._projected)))
             self._projected[medium.sha256] = self.input_projection(tokens, medium.kind)
         return self._projected[medium.sha256]
 
+    def _input(self, medium: Media) -> Tensor:
+        """A stored medium as ImageBind takes it: of a clip, its first and its last frame."""
+        shape = self.imagebind.config
+        if medium.kind == "image":
+            return image_tensor(read_image(medium.path), shape.image_size)
+        if medium.kind == "video":
+            return video_tensor(read_video(medium.path, shape.frames), shape.image_size)
+        return audio_tensor(read_audio(medium.path), shape.audio_size[0])
+
     def _reason(
         self,
+        conversation: Conversation,
         embedded: Tensor,
         settings: ReplySettings,
         seed: int,
@@ -131,9 +146,10 @@ class Pipeline:
         clock: "_Clock",
         counts: dict[str, int],
     ) -> Iterator[Event]:
-        """3. The language model writes; every signal group is drawn where it stands."""
-        text = _TextStream(self.language_model.tokenizer)
+        """3. The language model writes; every medium is made where its signal group stands."""
+        text = TextStream(self.language_model.tokenizer)
         media = 0
+        made = Made(self.content, self.checkpoint.name)
         with contextlib.closing(
             self.language_model.write(
                 embedded,
@@ -154,7 +170,8 @@ class Pipeline:
                         yield TextDelta(new)
                     continue
                 clock.lap("reason")
-                yield from self._generate(piece, media, text.text.strip(), settings, (seed + media) % 2**31, cancelled)
+                start = last_medium(conversation, STARTS[piece.kind]) if piece.start else None
+                yield from self._generate(piece, media, text.text.strip(), start, settings, (seed + media) % 2**31, made, cancelled)
                 clock.lap("generate")
                 media += 1
         if rest := text.finish():
@@ -162,93 +179,61 @@ class Pipeline:
         clock.lap("reason")
 
     def _generate(
-        self, group: SignalGroup, index: int, caption: str, settings: ReplySettings, seed: int, cancelled: Callable[[], bool]
+        self,
+        group: SignalGroup,
+        index: int,
+        caption: str,
+        start: Media | None,
+        settings: ReplySettings,
+        seed: int,
+        made: Made,
+        cancelled: Callable[[], bool],
     ) -> Iterator[Event]:
-        """4. Output projection and decoder: a signal group becomes a picture in the content store."""
-        decoding = self.checkpoint.decoding[group.kind]
-        steps = min(settings.steps or decoding.steps, decoding.max_steps)
-        guidance = decoding.guidance if settings.guidance is None else min(settings.guidance, decoding.max_guidance)
-        yield MediaStarted(index, "image", caption)
-        with torch.inference_mode():
-            prompt = self.output_projections[group.kind](group.states, group.embeddings)
-        pixels = np.empty(0)
-        for done in _in_thread(
-            lambda report: self.image_decoder.draw(prompt, steps, guidance, seed, decoding.size, report, cancelled)
-        ):
-            if isinstance(done, int):
-                yield MediaProgress(index, done, steps)
-            else:
-                pixels = done
-        made = {
-            "Title": caption,
-            "Software": f"NExT-GPT Chat, model {self.checkpoint.name}",
-            "Source": "AI-generated",
-            "Seed": str(seed),
-        }
-        sha256, path = self.content.put(encode_png(pixels, made), "image/png")
-        used = {"steps": steps, "guidance": guidance}
-        yield MediaReady(
-            index, Image(sha256, path, "image/png", caption, seed, used, width=pixels.shape[1], height=pixels.shape[0])
+        """4. Output projection and decoder: a signal group becomes a medium in the content store, from noise or from an earlier medium."""
+        kind = group.kind
+        decoding = self.checkpoint.decoding[kind]
+        how = Denoising(
+            steps=min(settings.steps or decoding.steps, decoding.max_steps),
+            guidance=decoding.guidance if settings.guidance is None else min(settings.guidance, decoding.max_guidance),
+            seed=seed,
+            strength=decoding.strength,
         )
+        yield MediaStarted(index, kind, caption)
+        with torch.inference_mode():
+            prompt = self.output_projections[kind](group.states, group.embeddings)
+        begin = self._begin(start, kind) if start else None
+        medium = np.empty(0)
+        for done in in_thread(lambda report: self.decoders[kind].make(prompt, how, begin, report, cancelled)):
+            if isinstance(done, int):
+                yield MediaProgress(index, done, how.real_steps(begin is not None))
+            else:
+                medium = done
+        used: dict[str, Any] = {"steps": how.steps, "guidance": how.guidance}
+        if start:
+            used |= {"start": start.sha256, "strength": how.strength}
+        yield MediaReady(index, made.keep(kind, medium, caption, seed, used, decoding.frame_rate))
+
+    def _begin(self, start: Media, kind: str) -> np.ndarray:
+        """An earlier medium in the shape of what is made from it: a clip begins from a picture as one that stands still."""
+        decoding = self.checkpoint.decoding[kind]
+        if kind == "audio":
+            samples = read_audio(start.path)[: round(decoding.seconds * RATE)]
+            return np.pad(samples, (0, round(decoding.seconds * RATE) - len(samples)))
+        frames = [read_image(start.path)] if start.kind == "image" else list(read_video(start.path, decoding.frames))
+        frames = [square(frame, decoding.size) for frame in frames]
+        if kind == "image":
+            return frames[0]
+        return np.stack(frames * decoding.frames if len(frames) == 1 else frames)
 
 
-def _in_thread(work: Callable[[Callable[[int], None]], np.ndarray]) -> Iterator[int | np.ndarray]:
-    """Runs `work(report)` beside the caller and yields what it reports, then what it returns.
-
-    A decoder reports by callback and the reply is a generator; this joins the two. If the generator is closed, the next report ends
-    the work.
-    """
-    results: queue.SimpleQueue[int | np.ndarray | BaseException] = queue.SimpleQueue()
-    abandoned = threading.Event()
-
-    def report(done: int) -> None:
-        if abandoned.is_set():
-            raise Cancelled
-        results.put(done)
-
-    def run() -> None:
-        try:
-            results.put(work(report))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller, which raises it
-            results.put(error)
-
-    thread = threading.Thread(target=run, name="decoder", daemon=True)
-    thread.start()
-    try:
-        while True:
-            result = results.get()
-            if isinstance(result, BaseException):
-                raise result
-            yield result
-            if not isinstance(result, int):
-                return
-    finally:
-        abandoned.set()
-        thread.join()
+STARTS = {"image": ("image", "video"), "video": ("video", "image"), "audio": ("audio",)}
+"""Kinds of media that a medium of each kind can begin from."""
 
 
-class _TextStream:
-    """Tokens to text as it grows; a character is held back until all of its bytes are there."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.tokenizer = tokenizer
-        self.ids: list[int] = []
-        self.text = ""
-
-    def add(self, token: int) -> str:
-        """The text that one more token adds."""
-        self.ids.append(token)
-        whole: str = self.tokenizer.decode(self.ids)
-        if whole.endswith("\ufffd"):
-            return ""
-        new, self.text = whole[len(self.text) :], whole
-        return new
-
-    def finish(self) -> str:
-        """What was still held back."""
-        whole: str = self.tokenizer.decode(self.ids)
-        new, self.text = whole[len(self.text) :], whole
-        return new
+def last_medium(conversation: Conversation, kinds: Collection[str]) -> Media | None:
+    """The newest medium of these kinds in a conversation, whoever it came from."""
+    media = [medium for turn in conversation.turns for medium in turn.media if medium.kind in kinds]
+    return media[-1] if media else None
 
 
 class _Clock:

@@ -27,10 +27,14 @@ from nextgpt_chat.store.database import open_database
 from nextgpt_chat.store.jobs import Jobs, parts_of
 from nextgpt_chat.store.tables import new_id
 
+VERBS = {"image": "drawing", "video": "filming", "audio": "composing"}
+
 
 def main(
     text: Annotated[str, typer.Argument(help="The message.")],
     image: Annotated[list[Path] | None, typer.Option(help="A picture to send along; may be repeated.")] = None,
+    audio: Annotated[list[Path] | None, typer.Option(help="A sound to send along; may be repeated.")] = None,
+    video: Annotated[list[Path] | None, typer.Option(help="A clip to send along; may be repeated.")] = None,
     conversation: Annotated[str | None, typer.Option(help="Id of a conversation to go on with.")] = None,
     model: Annotated[str | None, typer.Option(help="Name of a model, or a checkpoint folder.")] = None,
     seed: Annotated[
@@ -39,15 +43,15 @@ def main(
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Guidance scale.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature of the text.")] = 0.0,
-    out: Annotated[Path, typer.Option(help="Folder that receives the pictures.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder that receives what is made.")] = Path(),
     data: Annotated[Path | None, typer.Option(help="Folder for the database and the media.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
-    """Asks one question; the reply is streamed, pictures are written to --out."""
+    """Asks one question; the reply is streamed, pictures, sounds and clips are written to --out."""
     try:
         settings = settings_with(model=model, data=data)
         reply_settings = ReplySettings(seed=seed, temperature=temperature, steps=steps, guidance=guidance)
-        _ask(settings, text, image or [], conversation, reply_settings, out, as_json)
+        _ask(settings, text, [*(image or []), *(audio or []), *(video or [])], conversation, reply_settings, out, as_json)
     except UserError as error:
         if not as_json:
             raise
@@ -56,14 +60,14 @@ def main(
 
 
 def _ask(
-    settings: Settings, text: str, images: list[Path], conversation: str | None, how: ReplySettings, out: Path, as_json: bool
+    settings: Settings, text: str, files: list[Path], conversation: str | None, how: ReplySettings, out: Path, as_json: bool
 ) -> None:
     checkpoint = find_checkpoint(settings.checkpoints, settings.model)
     content = ContentStore(settings.media)
     database = open_database(settings.database_url)
     conversations, jobs = Conversations(database, content, settings), Jobs(database, content)
     user = local_user(settings.data / "local-user")
-    parts: list[Part] = [accept_upload(path, path.name, settings, content) for path in images]
+    parts: list[Part] = [accept_upload(path, path.name, settings, content, checkpoint.inputs) for path in files]
     if text.strip():
         parts.append(Text(text.strip()))
     conversation = conversation or conversations.start(user)
@@ -156,7 +160,7 @@ class _Terminal(_Silent):
         elif isinstance(event, MediaStarted):
             sys.stdout.write("\n")
             self.bar = Progress(
-                TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
+                TextColumn(VERBS[event.kind]), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
             )
             self.bar.add_task("", total=None)
             self.bar.start()

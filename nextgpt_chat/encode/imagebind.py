@@ -1,8 +1,9 @@
-"""ImageBind: one embedding space for pictures and words (Girdhar et al., arXiv 2305.05665).
+"""ImageBind: one embedding space for pictures, clips, sounds and words (Girdhar et al., arXiv 2305.05665).
 
-One transformer trunk per modality, every trunk ending in a head that projects into the shared space. The names of the weights
-are those of the published model (`modality_preprocessors`, `modality_trunks`, `modality_heads`), so that larger encoders of the
-same shape load into the same module. Audio and video towers have their place in the dictionaries and are not trained yet.
+One transformer trunk per modality, every trunk ending in a head that projects into the shared space. Pictures and clips share a trunk: it
+sees two frames, and a picture is one frame twice. Sounds are seen as log-mel spectrograms. The names of the weights are those of the
+published model (`modality_preprocessors`, `modality_trunks`, `modality_heads`), so that larger encoders of the same shape load into the
+same module.
 
 This module maps tensors to embeddings. It does not read files and does not know the language model.
 """
@@ -18,6 +19,9 @@ from torch.nn import functional
 
 VISION = "vision"
 TEXT = "text"
+AUDIO = "audio"
+TRUNKS = {"image": VISION, "video": VISION, "audio": AUDIO}
+"""The trunk that each kind of medium goes through."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,16 @@ class ImageBindConfig:
     stem: tuple[int, ...] = (32, 64)
     """Channels of the strided convolutions before the last one; each halves the picture. Their normalisation is over the batch:
     the statistics of a single picture are ruled by its background and hide colours."""
+    frames: int = 1
+    """Frames that the vision tower sees at once; with one it sees pictures only."""
+    audio_stem: tuple[int, ...] = (32, 64)
+    """The same as `stem`, for spectrograms."""
+    audio_size: tuple[int, int] = (128, 64)
+    """Frames and mel bins of a sound."""
     vocabulary: int = 0
     text_length: int = 40
     """Most text tokens."""
     trunks: dict[str, Trunk] = field(default_factory=lambda: {VISION: Trunk(128, 4, 4), TEXT: Trunk(128, 3, 4)})
-
-    @property
-    def patch(self) -> int:
-        """Pixels of one patch, both ways."""
-        return int(2 ** (len(self.stem) + 1))
 
 
 class Attention(nn.MultiheadAttention):
@@ -78,15 +83,14 @@ class Block(nn.Module):
         return x + self.mlp(self.norm_2(x))
 
 
-class VisionPreprocessor(nn.Module):
-    """Pictures to patch tokens with a class token in front."""
+class PatchPreprocessor(nn.Module):
+    """Pictures, or spectrograms, to patch tokens with a class token in front."""
 
-    def __init__(self, config: ImageBindConfig) -> None:
+    def __init__(self, channels: int, stem: tuple[int, ...], size: tuple[int, int], width: int) -> None:
+        """`size` is that of a picture in pixels, or of a spectrogram in frames and bins."""
         super().__init__()
-        width = config.trunks[VISION].width
         layers: list[nn.Module] = []
-        channels = 3
-        for out in config.stem:
+        for out in stem:
             layers += [
                 nn.Conv2d(channels, out, 3, stride=2, padding=1),
                 nn.BatchNorm2d(out),
@@ -98,11 +102,12 @@ class VisionPreprocessor(nn.Module):
         self.rgbt_stem.proj = nn.Sequential(*layers)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embedding_helper = nn.Module()
-        patches = (config.image_size // config.patch) ** 2
+        patch = 2 ** (len(stem) + 1)
+        patches = (size[0] // patch) * (size[1] // patch)
         self.pos_embedding_helper.pos_embed = nn.Parameter(torch.randn(1, patches + 1, width) / 2)  # as large as the patches
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """[B, 3, S, S] -> [B, 1 + (S / patch)², D]."""
+        """[B, C, H, W] -> [B, 1 + H W / patch², D]."""
         patches = self.rgbt_stem.proj(pixels).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1)
         return tokens + self.pos_embedding_helper.pos_embed
@@ -124,12 +129,12 @@ class TextPreprocessor(nn.Module):
 
 
 class ImageBind(nn.Module):
-    """Pictures and words in one space."""
+    """Media and words in one space."""
 
     def __init__(self, config: ImageBindConfig) -> None:
         super().__init__()
         self.config = config
-        self.modality_preprocessors = nn.ModuleDict({VISION: VisionPreprocessor(config), TEXT: TextPreprocessor(config)})
+        self.modality_preprocessors = nn.ModuleDict({name: _preprocessor(name, config) for name in config.trunks})
         self.modality_trunks = nn.ModuleDict(
             {name: _trunk(shape, norm_first=name == VISION) for name, shape in config.trunks.items()}
         )
@@ -147,16 +152,27 @@ class ImageBind(nn.Module):
         self.log_logit_scale = nn.Parameter(torch.tensor(2.0))
         """Logarithm of the contrastive temperature's inverse (of the text tower, in the published model)."""
 
-    def encode_image(self, pixels: Tensor) -> Tensor:
-        """Pictures [B, 3, S, S] in [-1, 1] -> unit vectors [B, E], read off the class token."""
-        tokens = self._trunk_forward(VISION, self.modality_preprocessors[VISION](pixels))
-        return self._head(VISION, tokens[:, 0])
+    def encode_media(self, media: Tensor, kind: str) -> Tensor:
+        """Media of one kind -> unit vectors [B, E], read off the class token.
 
-    def image_tokens(self, pixels: Tensor) -> Tensor:
-        """Pictures [B, 3, S, S] in [-1, 1] -> normalised class and patch tokens [B, 1 + (S / patch)², D]: what tier 1 hands on."""
-        tokens = self._trunk_forward(VISION, self.modality_preprocessors[VISION](pixels))
-        normalised: Tensor = self.modality_heads[VISION]["norm"](tokens)
+        Pictures are [B, 3, S, S] and clips [B, F, 3, S, S], both in [-1, 1]; sounds are log-mel spectrograms [B, T, M].
+        """
+        return self._head(TRUNKS[kind], self._media_forward(media, kind)[:, 0])
+
+    def media_tokens(self, media: Tensor, kind: str) -> Tensor:
+        """Media as in `encode_media` -> normalised class and patch tokens [B, 1 + patches, D]: what tier 1 hands on."""
+        normalised: Tensor = self.modality_heads[TRUNKS[kind]]["norm"](self._media_forward(media, kind))
         return normalised
+
+    def _media_forward(self, media: Tensor, kind: str) -> Tensor:
+        name = TRUNKS[kind]
+        if kind == "image":
+            media = media.repeat(1, self.config.frames, 1, 1)
+        elif kind == "video":
+            media = media.flatten(1, 2)
+        else:
+            media = media[:, None]
+        return self._trunk_forward(name, self.modality_preprocessors[name](media))
 
     def encode_text(self, ids: Tensor, last: Tensor) -> Tensor:
         """Token ids [B, L] -> unit vectors [B, E], read off position `last` [B] (the end token); attention is causal."""
@@ -188,10 +204,21 @@ class ImageBind(nn.Module):
         """Reads what `save_pretrained` wrote; every key must be there. Returned in float32, in evaluation mode."""
         described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         described["trunks"] = {name: Trunk(**shape) for name, shape in described["trunks"].items()}
-        described["stem"] = tuple(described["stem"])
+        for name in ("stem", "audio_stem", "audio_size"):
+            if name in described:
+                described[name] = tuple(described[name])
         model = cls(ImageBindConfig(**described))
         model.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()})
         return model.eval()
+
+
+def _preprocessor(name: str, config: ImageBindConfig) -> nn.Module:
+    if name == TEXT:
+        return TextPreprocessor(config)
+    width = config.trunks[name].width
+    if name == AUDIO:
+        return PatchPreprocessor(1, config.audio_stem, config.audio_size, width)
+    return PatchPreprocessor(3 * config.frames, config.stem, (config.image_size, config.image_size), width)
 
 
 def _trunk(shape: Trunk, norm_first: bool) -> nn.ModuleDict:

@@ -1,5 +1,7 @@
 """From the encoder's tokens into the language model: the only trained part of tier 1 (section 3 of the paper)."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -11,10 +13,10 @@ class InputProjection(nn.Module):
     to the encoder's tokens) does the work. Every kind of medium has a grouping of its own.
     """
 
-    def __init__(self, width: int, hidden: int, tokens: int, kinds: tuple[str, ...], heads: int = 4) -> None:
-        """`width` features of an encoder token; `tokens` embeddings of `hidden` features out."""
+    def __init__(self, width: int, hidden: int, tokens: Mapping[str, int], heads: int = 4) -> None:
+        """`width` features of an encoder token; as many embeddings of `hidden` features out as `tokens` says for each kind."""
         super().__init__()
-        self.groupings = nn.ModuleDict({kind: Grouping(width, hidden, tokens, heads) for kind in kinds})
+        self.groupings = nn.ModuleDict({kind: Grouping(width, hidden, count, heads) for kind, count in tokens.items()})
 
     def forward(self, tokens: Tensor, kind: str) -> Tensor:
         """[B, N, D] tokens of media of one kind -> [B, T, H]."""

@@ -33,6 +33,8 @@ class SignalGroup:
     """Last hidden states at the group's tokens [1, count, H]."""
     embeddings: Tensor
     """Input embeddings of the group's tokens [1, count, H]."""
+    start: bool = False
+    """Whether the medium begins from an earlier one."""
 
 
 class LanguageModel:
@@ -71,30 +73,36 @@ class LanguageModel:
     ) -> Generator[Word | SignalGroup]:
         """Continues `prompt` [1, L, H] by at most `most` tokens, until the token `end`.
 
-        Once the first token of a signal group is chosen, the rest of the group is forced in one pass. Tokens that can only stand
-        inside a group, and those in `banned`, are never chosen. Raises `Cancelled` as soon as `cancelled()` is true.
+        Once the first token of a signal group is chosen, the rest of the group is forced in one pass; behind the start token, a group
+        follows. Tokens that can only stand inside a group, and those in `banned`, are never chosen. Raises `Cancelled` as soon as `cancelled()` is true.
         """
         cache = DynamicCache(config=self.model.config)
+        first = torch.tensor(groups.first, device=self.device)
         forbidden = torch.tensor(sorted({*groups.never_first, *banned}), device=self.device)
         states = self._read(prompt, cache)
-        written = 0
+        written, start = 0, False
         while written < most:
             if cancelled():
                 raise Cancelled
             logits = self.model.lm_head(states[:, -1])[0].float()
             logits[forbidden] = float("-inf")
+            if start:
+                logits = torch.full_like(logits, float("-inf")).index_copy_(0, first, logits[first])
             token = choose(logits, temperature, generator)
             if token == end:
                 return
             kind = groups.begun_by(token)
             if kind is None:
-                yield Word(token)
+                start = token == groups.start
+                if not start:
+                    yield Word(token)
                 states = self._read(self.embed([token]), cache)
                 written += 1
             else:
                 embeddings = self.embed(list(groups.ids[kind]))
                 states = self._read(embeddings, cache)
-                yield SignalGroup(kind, states, embeddings)
+                yield SignalGroup(kind, states, embeddings, start)
+                start = False
                 written += embeddings.shape[1]
 
     def _read(self, embeddings: Tensor, cache: DynamicCache) -> Tensor:

@@ -2,17 +2,17 @@
 
     <s> <|user|> <Img> image </Img> text <|assistant|> text [IMG0] [IMG1] [IMG2] [IMG3] </s> <|user|> ...
 
-A medium that a person sent occupies `input_tokens` positions between its wrapper tokens; a medium that the model made is its signal
-group. Text never turns into a special token, whatever it contains.
+A medium that a person sent occupies the `input_tokens` of its kind between its wrapper tokens; a medium that the model made is its signal
+group, with the start token before it if it began from another one. Text never turns into a special token, whatever it contains.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerBase
 
 from nextgpt_chat.conversation import Media, Part, Text, Turn
-from nextgpt_chat.reason.signal_tokens import ASSISTANT, BEGIN, END, PAD, USER, WRAPPERS, SignalGroups, signal_names
+from nextgpt_chat.reason.signal_tokens import ASSISTANT, BEGIN, END, PAD, START, USER, WRAPPERS, SignalGroups, signal_names
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,17 @@ class Prompt:
 class PromptFormat:
     """Writes turns as token ids."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, signals: dict[str, tuple[str, int]], input_tokens: int) -> None:
-        """`signals` gives prefix and count of the signal tokens by kind of medium."""
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, signals: dict[str, tuple[str, int]], input_tokens: Mapping[str, int]
+    ) -> None:
+        """`signals` gives prefix and count of the signal tokens, `input_tokens` the positions of a medium, both by kind."""
         self.tokenizer = tokenizer
         self.input_tokens = input_tokens
         self.begin, self.end, self.pad, self.user, self.assistant = (self._id(t) for t in (BEGIN, END, PAD, USER, ASSISTANT))
         self._wrappers = {kind: (self._id(left), self._id(right)) for kind, (left, right) in WRAPPERS.items()}
         self.groups = SignalGroups(
-            {kind: tuple(self._id(name) for name in signal_names(*signal)) for kind, signal in signals.items()}
+            {kind: tuple(self._id(name) for name in signal_names(*signal)) for kind, signal in signals.items()},
+            self._id(START) if START in tokenizer.get_vocab() else None,
         )
 
     @property
@@ -107,9 +110,13 @@ class PromptFormat:
             prompt.add([self.assistant])
         else:
             for part in turn.parts:
-                prompt.add(self.text(part.text) if isinstance(part, Text) else self.groups.ids[part.kind], answer=True)
+                prompt.add(self.text(part.text) if isinstance(part, Text) else self._made(part), answer=True)
             prompt.add([self.end], answer=True)
         return prompt
+
+    def _made(self, part: Media) -> list[int]:
+        start = [self.groups.start] if part.settings.get("start") and self.groups.start is not None else []
+        return [*start, *self.groups.ids[part.kind]]
 
     def _sent(self, prompt: Prompt, part: Part) -> None:
         if isinstance(part, Text):
@@ -118,5 +125,5 @@ class PromptFormat:
         left, right = self._wrappers[part.kind]
         prompt.add([left])
         prompt.slots.append(Slot(len(prompt.ids), part))
-        prompt.add([self.pad] * self.input_tokens)
+        prompt.add([self.pad] * self.input_tokens[part.kind])
         prompt.add([right])

@@ -75,8 +75,8 @@ class ChatPage:
                 show_label=False,
                 placeholder=f"Message {self.checkpoint.title}…",
                 file_count="multiple",
-                file_types=["image", "audio", "video"],
-                sources=["upload"],
+                file_types=[kind for kind in self.checkpoint.inputs if kind != "text"],
+                sources=["upload", "microphone"] if "audio" in self.checkpoint.inputs else ["upload"],
                 max_plain_text_length=1_000_000,
                 elem_id="box",
                 autofocus=True,
@@ -261,7 +261,8 @@ class ChatPage:
             raise InputError(
                 f"The message has {len(files)} files. Accepted are up to {self.settings.max_files_per_message} in one message."
             )
-        parts: list[Part] = [accept_upload(file, file.name, self.settings, self.conversations.content) for file in files]
+        content, kinds = self.conversations.content, self.checkpoint.inputs
+        parts: list[Part] = [accept_upload(file, file.name, self.settings, content, kinds) for file in files]
         if text := (message.get("text") or "").strip():
             parts.append(Text(text))
         return Turn("user", tuple(parts))

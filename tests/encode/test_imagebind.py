@@ -14,8 +14,8 @@ def test_saved_and_loaded_it_sees_the_same(tmp_path: Path) -> None:
     imagebind.save_pretrained(tmp_path, torch.float32)
     again = ImageBind.from_pretrained(tmp_path)
     pixels = torch.rand(2, 3, 80, 80) * 2 - 1
-    assert torch.equal(imagebind.encode_image(pixels), again.encode_image(pixels))
-    assert torch.allclose(again.encode_image(pixels).norm(dim=-1), torch.ones(2))
+    assert torch.equal(imagebind.encode_media(pixels, "image"), again.encode_media(pixels, "image"))
+    assert torch.allclose(again.encode_media(pixels, "image").norm(dim=-1), torch.ones(2))
 
 
 def test_a_wide_picture_is_cut_to_its_middle() -> None:
@@ -26,4 +26,4 @@ def test_a_wide_picture_is_cut_to_its_middle() -> None:
 
 
 def test_one_picture_becomes_as_many_embeddings_as_the_prompt_has_room_for() -> None:
-    assert InputProjection(16, 24, 8, ("image",))(torch.randn(2, 26, 16), "image").shape == (2, 8, 24)
+    assert InputProjection(16, 24, {"image": 8})(torch.randn(2, 26, 16), "image").shape == (2, 8, 24)

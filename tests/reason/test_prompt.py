@@ -14,7 +14,7 @@ IMAGE = Image("0" * 64, Path("x.png"), "image/png")
 
 @pytest.fixture(scope="module")
 def form() -> PromptFormat:
-    return PromptFormat(AutoTokenizer.from_pretrained(CHECKPOINT / "llm"), {"image": ("IMG", 4)}, input_tokens=8)
+    return PromptFormat(AutoTokenizer.from_pretrained(CHECKPOINT / "llm"), {"image": ("IMG", 4)}, input_tokens={"image": 8})
 
 
 def test_order_slots_and_own_words(form: PromptFormat) -> None:

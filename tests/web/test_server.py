@@ -18,7 +18,7 @@ from tests.conftest import picture, scripted
 
 DESCRIPTION = Checkpoint(
     format=1, name="scripted", title="Scripted", knows="It says one thing.", inputs=("text", "image"), outputs=("text", "image"),
-    input_tokens=1, context=64, signals={}, projection={}, decoding={},
+    input_tokens={"image": 1}, context=64, signals={}, projection={}, decoding={},
 )  # fmt: skip
 
 

@@ -1,0 +1,75 @@
+"""Prompt embeddings to a sound: the pipeline of AudioLDM, driven by an embedding instead of text."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AudioLDMPipeline, DDIMScheduler
+from torch import Tensor
+from torch.nn import functional
+
+from nextgpt_chat.encode.mel import log_mel
+from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, step_done
+
+
+class AudioDecoder:
+    """Makes sounds, float32 [seconds × 16,000] in -1..1."""
+
+    def __init__(self, folder: Path, seconds: float, device: torch.device) -> None:
+        """Loads a standard pipeline folder; nothing is fetched."""
+        self.pipeline = AudioLDMPipeline.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        ).to(device)
+        self.pipeline.set_progress_bar_config(disable=True)
+        self._scheduler = self.pipeline.scheduler
+        self.seconds = seconds
+        empty = self.pipeline.tokenizer("", return_tensors="pt").to(device)
+        with torch.inference_mode():
+            self._empty = functional.normalize(self.pipeline.text_encoder(**empty).text_embeds, dim=-1)
+
+    def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
+        """See `Decoder`; of prompt embeddings [1, 1, D] only the direction counts, as in AudioLDM's own."""
+        generator = torch.Generator("cpu").manual_seed(how.seed)
+        latents = None
+        self.pipeline.scheduler = self._scheduler
+        if start is not None:
+            self.pipeline.scheduler = _Late.begin(self._scheduler, how.steps - how.real_steps(True))
+            latents = self._noised(start, how, generator)
+        made = self.pipeline(
+            prompt_embeds=functional.normalize(prompt[:, 0].to(self._empty.dtype), dim=-1),
+            negative_prompt_embeds=self._empty,
+            latents=latents,
+            audio_length_in_s=self.seconds,
+            num_inference_steps=how.steps,
+            guidance_scale=how.guidance,
+            generator=generator,
+            callback=lambda step, _time, _latents: step_done(step, progress, stop),
+        )
+        return made.audios[0].clip(-1, 1)
+
+    @torch.inference_mode()
+    def _noised(self, samples: np.ndarray, how: Denoising, generator: torch.Generator) -> Tensor:
+        """The latents of a sound under as much noise as the first step that is taken removes."""
+        mel = log_mel(torch.from_numpy(samples)[None].to(self._empty.device))[:, None]
+        latents = self.pipeline.vae.encode(mel).latent_dist.mean * self.pipeline.vae.config.scaling_factor
+        self.pipeline.scheduler.set_timesteps(how.steps)
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        noised: Tensor = self.pipeline.scheduler.add_noise(latents, noise, self.pipeline.scheduler.timesteps[:1])
+        return noised
+
+
+class _Late(DDIMScheduler):
+    """A schedule that leaves out its first steps: AudioLDM's pipeline has no way of its own to begin from a sound."""
+
+    left_out = 0
+
+    @classmethod
+    def begin(cls, scheduler: DDIMScheduler, left_out: int) -> "_Late":
+        late: _Late = cls.from_config(scheduler.config)
+        late.left_out = left_out
+        return late
+
+    def set_timesteps(self, *args: Any, **options: Any) -> None:
+        super().set_timesteps(*args, **options)
+        self.timesteps = self.timesteps[self.left_out :]

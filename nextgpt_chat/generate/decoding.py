@@ -1,0 +1,48 @@
+"""What all decoders are asked: prompt embeddings, how to denoise, and what to begin from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from nextgpt_chat.errors import Cancelled
+
+Progress = Callable[[int], None]
+"""Called with the number of denoising steps that are done, after each."""
+Stop = Callable[[], bool]
+"""True as soon as the work shall end."""
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """How one medium is made."""
+
+    steps: int
+    guidance: float
+    seed: int
+    strength: float = 1.0
+    """Share of the noise that covers the medium to begin from; 1 leaves nothing of it."""
+
+    def real_steps(self, begins: bool) -> int:
+        """Denoising steps that are taken, where the medium `begins` from another one or from noise alone."""
+        return max(1, int(self.steps * self.strength)) if begins else self.steps
+
+
+class Decoder(Protocol):
+    """A diffusion decoder that reports its steps and can be stopped between them."""
+
+    def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
+        """Prompt embeddings [1, L, D] -> a medium; `start` is one of the same shape to begin from.
+
+        Raises `Cancelled` once `stop()` is true.
+        """
+        ...
+
+
+def step_done(step: int, progress: Progress, stop: Stop) -> None:
+    """What happens between two denoising steps, the first of which is number 0."""
+    if stop():
+        raise Cancelled
+    progress(step + 1)

@@ -1,0 +1,116 @@
+"""Decoders on pipelines of the real classes with random weights, saved and loaded as a checkpoint's are."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AudioLDMPipeline, AutoencoderKL, StableDiffusionPipeline, TextToVideoSDPipeline
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+
+from nextgpt_chat.checkpoint import Decoding
+from nextgpt_chat.errors import Cancelled
+from nextgpt_chat.generate.decoders import load_decoder
+from nextgpt_chat.generate.decoding import Decoder, Denoising
+from nextgpt_chat.tinyland.film import film
+from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.training.base_parts import audio_diffusion, audio_vae, image_diffusion, image_vae, video_diffusion, vocoder
+from nextgpt_chat.training.diffusion import new_scheduler
+
+DECODING = Decoding(steps=4, max_steps=8, guidance=2.0, max_guidance=4.0, size=80, frames=8, frame_rate=4, seconds=2.048)
+HOW = Denoising(steps=4, guidance=2.0, seed=3, strength=0.5)
+WIDTHS = {"image": (16, 128), "video": (16, 128), "audio": (1, audio_diffusion.WIDTH)}
+SHAPES = {"image": (80, 80, 3), "video": (8, 80, 80, 3), "audio": (32_768,)}
+
+
+def pipeline(kind: str) -> StableDiffusionPipeline | TextToVideoSDPipeline | AudioLDMPipeline:
+    words = {"<pad>": 0, "<s>": 1, "</s>": 2, "bird": 3}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="<pad>")), pad_token="<pad>", bos_token="<s>", eos_token="</s>"
+    )
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    tokenizer.model_max_length = 16
+    if kind == "audio":
+        return AudioLDMPipeline(
+            vae=audio_vae.new_vae(),
+            text_encoder=audio_diffusion.new_text_encoder(tokenizer),
+            tokenizer=tokenizer,
+            unet=audio_diffusion.new_unet(),
+            scheduler=new_scheduler(),
+            vocoder=vocoder.new_vocoder(),
+        )
+    text_encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=4,
+            hidden_size=128,
+            intermediate_size=8,
+            num_hidden_layers=0,
+            num_attention_heads=2,
+            max_position_embeddings=16,
+        )
+    )
+    vae: AutoencoderKL = image_vae.new_vae()
+    if kind == "video":
+        return TextToVideoSDPipeline(vae, text_encoder, tokenizer, video_diffusion.new_unet(), new_scheduler())
+    return StableDiffusionPipeline(
+        vae, text_encoder, tokenizer, image_diffusion.new_unet(), new_scheduler(), None, None, requires_safety_checker=False
+    )
+
+
+@pytest.fixture(scope="module", params=("image", "video", "audio"))
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Decoder]:
+    torch.manual_seed(0)
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    pipeline(request.param).save_pretrained(folder)
+    return request.param, load_decoder(request.param, folder, DECODING, torch.device("cpu"))
+
+
+def prompt(kind: str) -> torch.Tensor:
+    return torch.randn(1, *WIDTHS[kind], generator=torch.Generator().manual_seed(1))
+
+
+def start(kind: str) -> np.ndarray:
+    if kind == "audio":
+        return (0.3 * np.sin(np.arange(32_768) / 8)).astype(np.float32)
+    clip = film(Scene("dog", "red", motion="left"), random.Random(1))
+    return clip[0] if kind == "image" else clip
+
+
+def test_a_seed_always_makes_the_same_and_steps_are_reported(loaded: tuple[str, Decoder]) -> None:
+    kind, decoder = loaded
+    done: list[int] = []
+    made = decoder.make(prompt(kind), HOW, None, done.append, lambda: False)
+    assert made.shape == SHAPES[kind]
+    assert made.dtype == (np.float32 if kind == "audio" else np.uint8)
+    assert done == [1, 2, 3, 4]
+    assert np.array_equal(made, decoder.make(prompt(kind), HOW, None, lambda _: None, lambda: False))
+    other = Denoising(steps=4, guidance=2.0, seed=4)
+    assert not np.array_equal(made, decoder.make(prompt(kind), other, None, lambda _: None, lambda: False))
+
+
+def test_what_begins_from_another_takes_fewer_steps_and_depends_on_it(loaded: tuple[str, Decoder]) -> None:
+    kind, decoder = loaded
+    done: list[int] = []
+    made = decoder.make(prompt(kind), HOW, start(kind), done.append, lambda: False)
+    assert made.shape == SHAPES[kind]
+    assert done == [1, 2]
+    assert len(done) == HOW.real_steps(True)
+    other = decoder.make(prompt(kind), HOW, np.zeros_like(start(kind)), lambda _: None, lambda: False)
+    assert not np.array_equal(made, other)
+    plain = decoder.make(prompt(kind), HOW, None, done.append, lambda: False)
+    assert not np.array_equal(made, plain)
+    assert len(done) == 6
+
+
+def test_it_stops_between_two_steps(loaded: tuple[str, Decoder]) -> None:
+    kind, decoder = loaded
+    done: list[int] = []
+    with pytest.raises(Cancelled):
+        decoder.make(prompt(kind), HOW, None, done.append, lambda: len(done) == 2)
+    assert done == [1, 2]
+    assert decoder.make(prompt(kind), HOW, None, lambda _: None, lambda: False).shape == SHAPES[kind]
