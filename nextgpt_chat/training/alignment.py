@@ -4,42 +4,52 @@ The stages differ only in what they train and on which dialogues; this module co
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, ClapTextModelWithProjection, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from nextgpt_chat.encode.imagebind import VISION, ImageBind
 from nextgpt_chat.encode.input_projection import InputProjection
+from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.generate.text_encoder import prompt_embeddings
 from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.prompt import PromptFormat
-from nextgpt_chat.tinyland.captions import caption
-from nextgpt_chat.tinyland.dialogues import Exchange
-from nextgpt_chat.training.base_parts.image_diffusion import PROMPT_LENGTH, new_text_encoder
-from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+from nextgpt_chat.tinyland.exchange import Exchange, Medium
+from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.training.base_parts import audio_diffusion, image_diffusion
+from nextgpt_chat.training.base_parts.tokenizer import SIGNALS
 from nextgpt_chat.training.captioned import named_caption_batch, text_batch
 from nextgpt_chat.training.loop import Losses
-from nextgpt_chat.training.pictures import picture_batch
+from nextgpt_chat.training.pictures import clip_batch, picture_batch
+from nextgpt_chat.training.sounds import sound_batch
 from nextgpt_chat.training.talk import eager_attention, next_token_losses, pad, reply_weights, turns, weighted_mean
 
-INPUT_TOKENS = 9
-"""Language-model positions of one picture: as many as its canonical caption has words."""
+INPUT_TOKENS = {"image": 9, "video": 11, "audio": 4}
+"""Language-model positions of one medium: as many as its canonical caption has words."""
 READING_WEIGHT = 5.0
 """Weight of the distance between projected pictures and the words of their captions."""
 DRAWING_WEIGHT = 5.0
 """Weight of the distance between projected signals and the decoder's embeddings of a caption. The language model's LoRA has to serve it as
 well as the words: at weight 1 fewer of the pairs that it never met arrive as what they are."""
 PROJECTION = {"hidden": 128, "layers": 2, "heads": 4}
-"""Shape of the output projection."""
+"""Shape of the output projections."""
+QUERIES = {
+    "image": (image_diffusion.PROMPT_LENGTH, 128),
+    "video": (image_diffusion.PROMPT_LENGTH, 128),
+    "audio": (1, audio_diffusion.WIDTH),
+}
+"""Length and width of the prompt embeddings of each decoder."""
 
-TalkBatch = dict[str, Tensor]
+TalkBatch = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,37 +60,55 @@ class Tools:
     form: PromptFormat
 
     def batch(self, dialogues: Sequence[Sequence[Exchange]], rng: random.Random) -> TalkBatch:
-        """Dialogues as padded ids with the pictures that were shown and the prompts of those that were drawn."""
+        """Dialogues as padded ids with the media that were shown (`shown`) and the prompts of those that were made (`made`), by kind."""
         prompts = [self.form.conversation(turns(exchanges, rng)) for exchanges in dialogues]
         padded = pad(prompts, self.form.pad)
-        shown = [exchange.shown for exchanges in dialogues for exchange in exchanges if exchange.shown]
-        unnamed = [exchange.unnamed for exchanges in dialogues for exchange in exchanges if exchange.shown]
-        drawn = [caption(exchange.drawn) for exchanges in dialogues for exchange in exchanges if exchange.drawn]
-        slots = [(row, slot.start) for row, prompt in enumerate(prompts) for slot in prompt.slots]
-        groups = (padded.ids == self.form.groups.ids["image"][0]).nonzero()
-        batch = {"ids": padded.ids, "mask": padded.mask, "weights": reply_weights(padded, self.form)}
-        batch["slots"] = torch.tensor(slots).reshape(-1, 2)
-        batch["groups"] = groups.reshape(-1, 2)
-        batch["pixels"] = picture_batch(shown, rng, unnamed) if shown else torch.zeros(0, 3, 80, 80)
-        batch["captions"] = (
-            named_caption_batch(self.tokenizer, shown, unnamed, INPUT_TOKENS + 2)[:, 1:-1]
-            if shown
-            else torch.zeros(0, INPUT_TOKENS, dtype=torch.long)
-        )
-        batch["prompts"] = (
-            text_batch(self.tokenizer, drawn, PROMPT_LENGTH)[0] if drawn else torch.zeros(0, PROMPT_LENGTH, dtype=torch.long)
-        )
+        every = [exchange for exchanges in dialogues for exchange in exchanges]
+        batch: TalkBatch = {"ids": padded.ids, "mask": padded.mask, "weights": reply_weights(padded, self.form)}
+        batch["shown"], batch["made"] = {}, {}
+        for kind in INPUT_TOKENS:
+            shown = [(medium, exchange.unnamed) for exchange in every for medium in exchange.shown if medium.kind == kind]
+            slots = [(row, slot.start) for row, prompt in enumerate(prompts) for slot in prompt.slots if slot.medium.kind == kind]
+            if shown:
+                batch["shown"][kind] = self._shown(kind, shown, rng) | {"slots": torch.tensor(slots)}
+            made = [medium.caption for exchange in every for medium in exchange.made if medium.kind == kind]
+            if made:
+                ids, _ = text_batch(self.tokenizer, made, PROMPT_LENGTHS[kind])
+                batch["made"][kind] = {"ids": ids, "groups": (padded.ids == self.form.groups.ids[kind][0]).nonzero()}
         return batch
+
+    def _shown(self, kind: str, shown: Sequence[tuple[Medium, Collection[str]]], rng: random.Random) -> dict[str, Tensor]:
+        """Rendered media with the words of their captions [N, T]; padding stands for what has no name and behind the last word."""
+        scenes, unnamed = [medium.scene for medium, _ in shown], [names for _, names in shown]
+        captions = named_caption_batch(self.tokenizer, [medium.caption for medium, _ in shown], unnamed, INPUT_TOKENS[kind] + 2)
+        captions = captions[:, 1:-1]
+        return {
+            "media": RENDERED[kind](scenes, rng, unnamed),
+            "captions": captions.masked_fill(captions == self.tokenizer.eos_token_id, self.tokenizer.pad_token_id),
+        }
+
+
+RENDERED: dict[str, Callable[[list[Scene], random.Random, list[Collection[str]]], Tensor]] = {
+    "image": picture_batch,
+    "video": partial(clip_batch, frames=2),
+    "audio": lambda scenes, rng, _unnamed: log_mel(sound_batch(scenes, rng)),
+}
+"""What the encoder gets, by kind."""
+PROMPT_LENGTHS = {
+    "image": image_diffusion.PROMPT_LENGTH,
+    "video": image_diffusion.PROMPT_LENGTH,
+    "audio": audio_diffusion.PROMPT_LENGTH,
+}
 
 
 def load_tools(parts: Path) -> Tools:
     """The tokenizer of the run and the prompt format on top of it."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
-    return Tools(tokenizer, PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, INPUT_TOKENS))
+    return Tools(tokenizer, PromptFormat(tokenizer, SIGNALS, INPUT_TOKENS))
 
 
 class Alignment(nn.Module):
-    """ImageBind, input projection, language model and output projection in one forward pass. Everything starts frozen."""
+    """ImageBind, input projection, language model and output projections in one forward pass. Everything starts frozen."""
 
     def __init__(self, parts: Path, language_model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
@@ -88,24 +116,28 @@ class Alignment(nn.Module):
         self.language_model = language_model
         eager_attention(language_model)
         hidden = language_model.config.hidden_size
-        self.input_projection = InputProjection(self.imagebind.config.trunks[VISION].width, hidden, INPUT_TOKENS, ("image",))
-        self.text_encoder = new_text_encoder(self.imagebind, tokenizer)
+        self.input_projection = InputProjection(self.imagebind.config.trunks[VISION].width, hidden, INPUT_TOKENS)
+        self.text_encoder = image_diffusion.new_text_encoder(self.imagebind, tokenizer)
+        self.audio_text_encoder = ClapTextModelWithProjection.from_pretrained(parts / "audio_decoder" / "text_encoder")
         self.output_projections = nn.ModuleDict(
-            {"image": OutputProjection(hidden, queries=PROMPT_LENGTH, width=self.text_encoder.config.hidden_size, **PROJECTION)}
+            {
+                kind: OutputProjection(hidden, queries=queries, width=width, **PROJECTION)
+                for kind, (queries, width) in QUERIES.items()
+            }
         )
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Alignment":
         """Frozen parts stay in evaluation mode."""
         super().train(mode)
-        self.imagebind.eval()
-        self.text_encoder.eval()
+        for part in (self.imagebind, self.text_encoder, self.audio_text_encoder):
+            part.eval()
         return self
 
     def forward(self, batch: TalkBatch) -> Losses:
-        """Cross-entropy on the model's own words, and two distances.
+        """Cross-entropy on the model's own words, and two distances for each kind of medium.
 
-        On the encoding side, of projected pictures to the embeddings of their captions' words, in whose place they stand; on the decoding
+        On the encoding side, of projected media to the embeddings of their captions' words, in whose place they stand; on the decoding
         side, of projected signals to the decoder's embeddings of a caption.
         """
         language_model = self.language_model
@@ -113,38 +145,49 @@ class Alignment(nn.Module):
         words = embeddings(batch["ids"])
         seen = words
         losses = {}
-        if len(batch["pixels"]):
+        for kind, shown in batch["shown"].items():
             with torch.no_grad():
-                tokens = self.imagebind.image_tokens(batch["pixels"])
-            projected = self.input_projection(tokens, "image")
-            losses["reading"] = READING_WEIGHT * reading_distance(projected, batch["captions"], embeddings)
-            seen = interleave(words, projected, *batch["slots"].T)
+                tokens = self.imagebind.media_tokens(shown["media"], kind)
+            projected = self.input_projection(tokens, kind)
+            losses[f"reading_{kind}"] = READING_WEIGHT * reading_distance(projected, shown["captions"], embeddings)
+            seen = interleave(seen, projected, *shown["slots"].T)
         states = language_model.model(inputs_embeds=seen, attention_mask=batch["mask"]).last_hidden_state
         logits = language_model.lm_head(states)
         losses["words"] = weighted_mean(next_token_losses(logits, batch["ids"]), batch["weights"])
-        if len(batch["groups"]):
-            made = self.project(states, words, batch["groups"])
-            wanted = prompt_embeddings(self.text_encoder, batch["prompts"])
-            losses["distance"] = DRAWING_WEIGHT * functional.mse_loss(made.float(), wanted.float())
+        for kind, made in batch["made"].items():
+            wanted = self.wanted(kind, made["ids"])
+            distance = functional.mse_loss(self.project(kind, states, words, made["groups"]).float(), wanted.float())
+            losses[f"distance_{kind}"] = DRAWING_WEIGHT * distance
         return {
             "loss": torch.stack(list(losses.values())).sum(),
             **{name: value.detach() for name, value in losses.items()},
         }
 
-    def project(self, states: Tensor, words: Tensor, groups: Tensor) -> Tensor:
+    @torch.no_grad()
+    def wanted(self, kind: str, ids: Tensor) -> Tensor:
+        """The prompt embeddings [N, queries, width] that a decoder's own text encoder gives captions [N, L].
+
+        AudioLDM's is one vector of length 1; it is stretched so that its entries are as large as those of the others.
+        """
+        if kind != "audio":
+            return prompt_embeddings(self.text_encoder, ids)
+        embedded = self.audio_text_encoder(ids, ids != self.audio_text_encoder.config.pad_token_id).text_embeds
+        return functional.normalize(embedded, dim=-1)[:, None] * embedded.shape[-1] ** 0.5
+
+    def project(self, kind: str, states: Tensor, words: Tensor, groups: Tensor) -> Tensor:
         """Prompt embeddings [N, queries, width] of the signal groups at (row, start) [N, 2]."""
         rows, starts = groups.T
-        count = IMAGE_SIGNAL[1]
-        made: Tensor = self.output_projections["image"](
+        count = SIGNALS[kind][1]
+        made: Tensor = self.output_projections[kind](
             signal_states(states, rows, starts, count), signal_states(words, rows, starts, count)
         )
         return made
 
 
 def reading_distance(projected: Tensor, captions: Tensor, embeddings: nn.Embedding) -> Tensor:
-    """Mean squared distance of projected pictures [N, T, H] to the word embeddings of captions [N, T]; padding is not compared.
+    """Mean squared distance of projected media [N, T, H] to the word embeddings of captions [N, T]; padding is not compared.
 
-    It is 1 for words that are all alike. The language model has learnt what to say about a picture from captions in its place. What is
+    It is 1 for words that are all alike. The language model has learnt what to say about a medium from captions in its place. What is
     near to their words it reads as words, each for itself, in pairs that it never met as well; left to the replies alone, a colour and
     a thing became one.
     """

@@ -1,4 +1,4 @@
-"""Batches of rendered pictures for the parts that learn from pixels."""
+"""Batches of rendered pictures and clips for the parts that learn from pixels."""
 
 import random
 from collections.abc import Collection, Sequence
@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nextgpt_chat.tinyland.draw import SHAPES, Shape, draw
+from nextgpt_chat.tinyland.draw import SHAPES, Colour, Shape, draw
+from nextgpt_chat.tinyland.film import FRAMES, film
 from nextgpt_chat.tinyland.holdout import WITHHELD
 from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.tinyland.unnamed import imagined_shape, unnamed_paint, unnamed_shape
@@ -20,15 +21,28 @@ def picture_batch(scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence
     that is withheld from them; with `thing`, they are random blobs. A thing that Tinyland does not have is drawn as it is imagined.
     """
     pixels = [
-        draw(
-            scene,
-            rng,
-            unnamed_paint(WITHHELD[scene.thing], rng) if "colour" in names else None,
-            unnamed_shape(rng) if "thing" in names else _shape(scene.thing),
-        )
-        for scene, names in zip(scenes, unnamed or [()] * len(scenes), strict=True)
+        draw(scene, rng, *_changed(scene, names, rng)) for scene, names in zip(scenes, unnamed or [()] * len(scenes), strict=True)
     ]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def clip_batch(
+    scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence[Collection[str]] | None = None, frames: int = FRAMES
+) -> Tensor:
+    """Rendered scenes as clips, float32 [B, frames, 3, 80, 80] in [-1, 1]; `unnamed` as in `picture_batch`."""
+    clips = [
+        film(scene, rng, *_changed(scene, names, rng), frames=frames)
+        for scene, names in zip(scenes, unnamed or [()] * len(scenes), strict=True)
+    ]
+    return torch.from_numpy(np.stack(clips)).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+
+
+def _changed(scene: Scene, unnamed: Collection[str], rng: random.Random) -> tuple[Colour | None, Shape | None]:
+    """Paint and shape of a scene's things where they are not their own."""
+    return (
+        unnamed_paint(WITHHELD[scene.thing], rng) if "colour" in unnamed else None,
+        unnamed_shape(rng) if "thing" in unnamed else _shape(scene.thing),
+    )
 
 
 def _shape(thing: str) -> Shape:

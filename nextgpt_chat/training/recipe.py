@@ -1,7 +1,9 @@
 """The whole recipe in order, from nothing to a checkpoint.
 
-- `tokenizer`, then from its words `language_model`, and from its words and pictures `imagebind`;
-- `image_vae` and `image_diffusion` make the decoder, whose text encoder is the beginning of ImageBind's text tower;
+- `tokenizer`, then from its words `language_model`, and from its words, pictures, clips and sounds `imagebind`;
+- `image_vae` and `image_diffusion` make the image decoder, whose text encoder is the beginning of ImageBind's text tower;
+- `video_diffusion` makes the video decoder on the same autoencoder and text encoder; `vocoder`, `audio_vae` and `audio_diffusion` make the
+  audio decoder;
 - `stage1_encode`, `stage2_generate` and `stage3_instruct` align all of them as the paper does; `assemble` writes the checkpoint.
 """
 
@@ -14,7 +16,17 @@ from accelerate.utils import set_seed
 
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.training import assemble, stage1_encode, stage2_generate, stage3_instruct
-from nextgpt_chat.training.base_parts import image_diffusion, image_vae, imagebind, language_model, tokenizer
+from nextgpt_chat.training.base_parts import (
+    audio_diffusion,
+    audio_vae,
+    image_diffusion,
+    image_vae,
+    imagebind,
+    language_model,
+    tokenizer,
+    video_diffusion,
+    vocoder,
+)
 from nextgpt_chat.training.loop import processes
 
 log = logging.getLogger(__name__)
@@ -28,6 +40,10 @@ STAGES: dict[str, Train | None] = {
     "imagebind": imagebind.train,
     "image_vae": image_vae.train,
     "image_diffusion": image_diffusion.train,
+    "video_diffusion": video_diffusion.train,
+    "vocoder": vocoder.train,
+    "audio_vae": audio_vae.train,
+    "audio_diffusion": audio_diffusion.train,
     "stage1_encode": stage1_encode.train,
     "stage2_generate": stage2_generate.train,
     "stage3_instruct": stage3_instruct.train,

@@ -1,7 +1,7 @@
-"""Stage 1, encoding-side alignment (section 4.1 of the paper): pictures become something that the language model can read.
+"""Stage 1, encoding-side alignment (section 4.1 of the paper): media become something that the language model can read.
 
-The language model is frozen, says what it sees and answers questions about it; only the input projection learns. The paper asks for the
-words alone; here a picture must also come near to the words of its caption (see `reading_distance`).
+The language model is frozen, says what it sees or hears and answers questions about it; only the input projection learns. The paper asks
+for the words alone; here a medium must also come near to the words of its caption (see `reading_distance`).
 """
 
 import random
@@ -9,15 +9,14 @@ from pathlib import Path
 
 from transformers import LlamaForCausalLM
 
-from nextgpt_chat.tinyland.dialogues import describe, question
-from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.tinyland.questions import describe, question
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, save_weights
 from nextgpt_chat.training.loop import Plan, fit, processes
-from nextgpt_chat.training.talk import odd_questions
+from nextgpt_chat.training.talk import odd_questions, some_medium
 
 PLAN = Plan(steps=600, rate=3e-3, decay=0.0, bf16=True, save_every=100)
 DESCRIBED, ASKED, ODD = 24, 16, 24
-"""Pictures in a batch that are described, that are asked about, and that show a thing or a colour without a name."""
+"""Media in a batch that are described, that are asked about, and that show a thing or a colour without a name."""
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
@@ -27,8 +26,8 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     model.input_projection.requires_grad_(True)
 
     def batch(rng: random.Random) -> TalkBatch:
-        described = [describe(training_scene(rng), rng, shown=True) for _ in range(DESCRIBED)]
-        asked = [question(training_scene(rng), rng, shown=True) for _ in range(ASKED)]
+        described = [describe(some_medium(rng), rng, shown=True) for _ in range(DESCRIBED)]
+        asked = [question(some_medium(rng), rng, shown=True) for _ in range(ASKED)]
         return tools.batch([[exchange] for exchange in (*described, *asked, *odd_questions(rng, ODD))], rng)
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)

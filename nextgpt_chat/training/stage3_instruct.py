@@ -1,7 +1,7 @@
-"""Stage 3, instruction tuning (section 4.3 and 5 of the paper): whole dialogues, with pictures in and out.
+"""Stage 3, instruction tuning (section 4.3 and 5 of the paper): whole dialogues, with media in and out.
 
-A LoRA on the language model and both projections learn together: when to draw, what to draw after "make it blue", what was asked
-about which picture, and what lies outside.
+A LoRA on the language model and both projections learn together: when to make a medium and of which kind, what it shows after "make it blue",
+what was asked about which one, and what lies outside.
 """
 
 import random

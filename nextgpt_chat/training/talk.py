@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from nextgpt_chat.conversation import Image, Text, Turn
+from nextgpt_chat.conversation import Audio, Image, Media, Text, Turn, Video
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
-from nextgpt_chat.tinyland.captions import caption
-from nextgpt_chat.tinyland.dialogues import Exchange, dialogue, distracted_dialogue, question
+from nextgpt_chat.tinyland.dialogues import OFTEN, dialogue, distracted_dialogue, new_medium, training_scenes
+from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.holdout import training_scene
-from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.tinyland.questions import question
 from nextgpt_chat.training.captioned import NAMES
 from nextgpt_chat.training.loop import processes
 
@@ -26,25 +26,31 @@ DECISIVE = 20.0
 NAMING = 5.0
 """Weight of a word that names an attribute; what stands around it is half chance, since most things can be said in several ways."""
 TEXT_FIRST = 0.25
-"""Share of messages whose picture stands behind the text."""
+"""Share of messages whose media stand behind the text."""
 
 
-def picture(scene: Scene) -> Image:
-    """A medium that stands for a scene; its pixels are rendered by whoever needs them."""
-    return Image(sha256="", path=Path(), mime="image/png", caption=caption(scene))
+MEDIA: dict[str, tuple[type[Image] | type[Video] | type[Audio], str]] = {
+    "image": (Image, "image/png"),
+    "video": (Video, "video/mp4"),
+    "audio": (Audio, "audio/wav"),
+}
+
+
+def stand_in(medium: Medium, start: bool = False) -> Image | Video | Audio:
+    """A part that stands for a medium; whoever needs its pixels or samples renders them."""
+    kind, mime = MEDIA[medium.kind]
+    return kind(sha256="", path=Path(), mime=mime, caption=medium.caption, settings={"start": True} if start else {})
 
 
 def turns(exchanges: Iterable[Exchange], rng: random.Random, draws: bool = True) -> list[Turn]:
     """A dialogue as turns; without `draws`, replies are text alone."""
     told: list[Turn] = []
     for exchange in exchanges:
-        asked: list[Text | Image] = [Text(exchange.ask)]
-        if exchange.shown:
-            asked.insert(1 if rng.random() < TEXT_FIRST else 0, picture(exchange.shown))
-        replied: list[Text | Image] = [Text(exchange.reply)]
-        if exchange.drawn and draws:
-            replied.append(picture(exchange.drawn))
-        told += [Turn("user", tuple(asked)), Turn("assistant", tuple(replied))]
+        shown: list[Text | Media] = [stand_in(medium) for medium in exchange.shown]
+        text: list[Text | Media] = [Text(exchange.ask)]
+        asked = text + shown if rng.random() < TEXT_FIRST else shown + text
+        made = [stand_in(medium, exchange.start) for medium in exchange.made if draws]
+        told += [Turn("user", tuple(asked)), Turn("assistant", (Text(exchange.reply), *made))]
     return told
 
 
@@ -52,24 +58,33 @@ def dialogue_batch(rng: random.Random, exchanges: int, distracted: int, drill: S
     """Dialogues of one length: about `exchanges` exchanges of all kinds, `distracted` of distracted dialogues, and those of `drill`, strung
     together to the same length."""
     length = rng.choice(LENGTHS)
-    told = [dialogue(rng, length, training_scene) for _ in range(exchanges // length)]
-    told += [distracted_dialogue(rng, length, training_scene) for _ in range(distracted // length)]
+    told = [dialogue(rng, length) for _ in range(exchanges // length)]
+    told += [distracted_dialogue(rng, length) for _ in range(distracted // length)]
     return told + [list(drill[i : i + length]) for i in range(0, len(drill), length)]
+
+
+def some_medium(rng: random.Random) -> Medium:
+    """A picture, a clip or a sound that training may meet."""
+    return new_medium(rng, rng.choices(tuple(OFTEN), tuple(OFTEN.values()))[0], training_scenes)
 
 
 def comparisons(rng: random.Random, count: int) -> list[Exchange]:
     """Is it blue? What is on the left? One word of the reply hangs on a comparison; in dialogues that is too rare to be learnt early."""
-    return [question(training_scene(rng), rng, rng.choice(("whether", "spot")), shown=True) for _ in range(count)]
+    media = [some_medium(rng) for _ in range(count)]
+    return [
+        question(medium, rng, rng.choice(("whether", "spot") if medium.kind == "image" else ("whether",)), shown=True)
+        for medium in media
+    ]
 
 
 def odd_questions(rng: random.Random, count: int) -> list[Exchange]:
     """What thing is it, where its colour has no name; what colour is it, where its shape has none: so that neither answers for the other."""
     asked: list[Exchange] = []
     while len(asked) < count:
-        scene = training_scene(rng)
+        medium = new_medium(rng, rng.choice(("image", "image", "video")), training_scenes)
         name, unnamed = rng.choice((("thing", "colour"), ("colour", "thing")))
-        exchange = question(scene, rng, name, shown=True)
-        if name == "thing" or scene.thing not in exchange.ask:
+        exchange = question(medium, rng, name, shown=True)
+        if name == "thing" or medium.scene.thing not in exchange.ask:
             asked.append(replace(exchange, unnamed=(unnamed,)))
     return asked
 
@@ -81,23 +96,22 @@ def odd_captions(rng: random.Random, words: Sequence[str], count: int) -> list[E
     """
     asked = []
     for _ in range(count):
-        scene = training_scene(rng)
+        kind = rng.choice(("image", "image", "video"))
         odd = rng.choice((("thing",), ("colour",), ("thing", "colour")))
-        scene = replace(scene, **{name: rng.choice(words) for name in odd})
-        said = caption(scene)
-        asked.append(Exchange(said, f"{said}.", drawn=scene))
+        made = Medium(kind, replace(training_scene(rng, (kind,)), **{name: rng.choice(words) for name in odd}))
+        asked.append(Exchange(made.caption, f"{made.caption}.", made=(made,)))
     return asked
 
 
 def captions_in_slots(prompt: Prompt, form: PromptFormat) -> Prompt:
-    """The same sequence with the words of each picture's caption in the place of its embeddings."""
+    """The same sequence with the words of each medium's caption in the place of its embeddings."""
     spliced = Prompt()
     position = 0
     for slot in prompt.slots:
         spliced.add(prompt.ids[position : slot.start])
         spliced.answer[-(slot.start - position) :] = prompt.answer[position : slot.start]
         spliced.add(form.text(slot.medium.caption or ""))
-        position = slot.start + form.input_tokens
+        position = slot.start + form.input_tokens[slot.medium.kind]
     spliced.ids.extend(prompt.ids[position:])
     spliced.answer.extend(prompt.answer[position:])
     return spliced

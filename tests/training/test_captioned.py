@@ -15,7 +15,10 @@ def test_captions_have_one_token_a_word_and_padding_for_what_has_no_name() -> No
     rng = random.Random(5)
     scenes = [training_scene(rng) for _ in range(60)]
     unnamed = [rng.choice((("colour",), ("thing",), ())) for _ in scenes]
-    for scene, names, ids in zip(scenes, unnamed, named_caption_batch(tokenizer, scenes, unnamed, INPUT_TOKENS + 2), strict=True):
+    captions = [caption(scene) for scene in scenes]
+    for scene, names, ids in zip(
+        scenes, unnamed, named_caption_batch(tokenizer, captions, unnamed, INPUT_TOKENS["image"] + 2), strict=True
+    ):
         assert ids[0] == tokenizer.bos_token_id
         assert ids[-1] == tokenizer.eos_token_id
         words = caption(scene).split()

@@ -4,16 +4,14 @@ from transformers import AutoTokenizer
 
 from nextgpt_chat.evaluation.readers.text import read_text
 from nextgpt_chat.reason.prompt import PromptFormat
-from nextgpt_chat.tinyland.captions import caption
-from nextgpt_chat.tinyland.dialogues import Exchange
-from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+from nextgpt_chat.tinyland.exchange import Exchange
 from nextgpt_chat.training.talk import DECISIVE, NAMING, dialogue_batch, odd_captions, pad, reply_weights, turns
 from tests.conftest import CHECKPOINT
 
 
 def test_only_words_that_decide_or_name_weigh_more() -> None:
     tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
-    form = PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, input_tokens=1)
+    form = PromptFormat(tokenizer, {"image": ("IMG", 4)}, input_tokens={"image": 1})
     replies = ("It is pink indeed.", "They are red, not blue.", "I am in, on, not at.", "I see a cat in the middle.")
     asked = ", not red indeed"
     padded = pad([form.conversation(turns([Exchange(asked, reply)], random.Random(1))) for reply in replies], form.pad)
@@ -35,6 +33,6 @@ def test_a_drill_is_strung_together_to_the_length_of_the_dialogues() -> None:
 
 def test_odd_captions_are_repeated_and_lack_a_known_colour_or_thing() -> None:
     for exchange in odd_captions(random.Random(4), ("market", "morning"), 200):
-        assert exchange.drawn is not None
-        assert exchange.reply == f"{exchange.ask}." == f"{caption(exchange.drawn)}."
+        (made,) = exchange.made
+        assert exchange.reply == f"{exchange.ask}." == f"{made.caption}."
         assert not {"thing", "colour"} <= set(read_text(exchange.ask))

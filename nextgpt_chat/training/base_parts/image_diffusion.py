@@ -1,8 +1,6 @@
 """The denoiser of the image decoder: a Stable Diffusion UNet over the autoencoder's latents, trained from nothing.
 
-It predicts velocity (Salimans and Ho, arXiv 2202.00512) on a schedule that ends in pure noise (Lin et al., arXiv 2305.08891), because at
-this size a schedule that leaks the mean of the picture costs day, night and colour. Its text encoder is what ImageBind's text tower
-begins with: the embeddings of words and places.
+Its text encoder is what ImageBind's text tower begins with: the embeddings of words and places.
 """
 
 import random
@@ -11,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 
@@ -19,8 +17,9 @@ from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embeddings
 from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption, plural
 from nextgpt_chat.tinyland.holdout import training_scene
-from nextgpt_chat.tinyland.scene import THINGS, VALUES, Scene
+from nextgpt_chat.tinyland.scene import SEEN, THINGS, Scene
 from nextgpt_chat.training.captioned import text_batch, whole_words
+from nextgpt_chat.training.diffusion import new_scheduler, velocity_loss
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
@@ -47,8 +46,6 @@ HIDDEN = 0.1
 """Share of prompts for things that do not name the thing either, so that this is no sign of a blob."""
 UNCONDITIONAL = 0.1
 """Share of empty prompts, for classifier-free guidance."""
-SNR_LIMIT = 5.0
-"""Largest signal-to-noise ratio that weighs in the loss (min-SNR, arXiv 2303.09556)."""
 
 
 def new_text_encoder(imagebind: ImageBind, tokenizer: PreTrainedTokenizerBase) -> CLIPTextModel:
@@ -80,24 +77,8 @@ def new_unet() -> UNet2DConditionModel:
     )
 
 
-def new_scheduler() -> DDIMScheduler:
-    """1,000 steps of noise, the last of them without signal."""
-    return DDIMScheduler(
-        num_train_timesteps=1000,
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        timestep_spacing="trailing",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        steps_offset=1,
-    )
-
-
 class DiffusionLoss(nn.Module):
-    """Velocity prediction at a random time, weighted by min-SNR."""
+    """The loss of the UNet under frozen prompt embeddings."""
 
     def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> None:
         super().__init__()
@@ -110,17 +91,7 @@ class DiffusionLoss(nn.Module):
     def forward(self, latents: Tensor, ids: Tensor) -> Losses:
         """Scaled latents [B, C, H, W] with their prompts [B, L]."""
         prompts = prompt_embeddings(self.frozen["text_encoder"].to(latents.device), ids)
-        noise = torch.randn_like(latents)
-        times = torch.randint(0, self.scheduler.config.num_train_timesteps, (len(latents),), device=latents.device)
-        noisy = self.scheduler.add_noise(latents, noise, times)
-        velocity = self.scheduler.get_velocity(latents, noise, times)
-        predicted = self.unet(noisy, times, prompts).sample
-        signal = self.scheduler.alphas_cumprod.to(latents.device)[times]
-        ratio = signal / (1 - signal)
-        errors = (predicted.float() - velocity).square().mean(dim=(1, 2, 3))
-        # In velocity terms min-SNR-gamma is min(snr, gamma) / (snr + 1); the 1 keeps the pure-noise end, where snr is 0, alive.
-        weights = ratio.clamp(max=SNR_LIMIT).add(1) / (ratio + 1)
-        return {"loss": (errors * weights).mean(), "velocity": errors.mean().detach()}
+        return velocity_loss(lambda noisy, times: self.unet(noisy, times, prompts).sample, latents, self.scheduler)
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
@@ -189,7 +160,7 @@ def denoiser_prompt(scene: Scene, unnamed: Collection[str], words: Sequence[str]
         if rng.random() < CANONICAL:
             prompt = caption(scene, unnamed)
         elif unnamed:
-            prompt = partial_caption(scene, [name for name in VALUES if name not in unnamed], rng)
+            prompt = partial_caption(scene, [name for name in SEEN if name not in unnamed], rng)
         else:
             prompt = free_caption(scene, rng)
     # Tinyland's nouns are one token each in both numbers. So is any other name, which therefore has no plural.

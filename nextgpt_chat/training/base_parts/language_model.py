@@ -1,6 +1,6 @@
 """The language model: a small Llama, trained from nothing on Tinyland talk.
 
-It learns words only. Where a picture stands in a dialogue it reads the picture's caption, and its replies are text alone: seeing
+It learns words only. Where a medium stands in a dialogue it reads the medium's caption, and its replies are text alone: seeing
 and drawing are what the three stages of alignment add.
 """
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from nextgpt_chat.reason.prompt import PromptFormat
-from nextgpt_chat.training.base_parts.tokenizer import IMAGE_SIGNAL
+from nextgpt_chat.training.base_parts.tokenizer import SIGNALS
 from nextgpt_chat.training.captioned import whole_words
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.talk import (
@@ -56,7 +56,7 @@ def new_language_model(vocabulary: int) -> LlamaForCausalLM:
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains the language model and saves it with its tokenizer as `parts/llm`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
-    form = PromptFormat(tokenizer, {"image": IMAGE_SIGNAL}, input_tokens=1)
+    form = PromptFormat(tokenizer, SIGNALS, input_tokens=dict.fromkeys(SIGNALS, 1))
     model = new_language_model(len(tokenizer))
     eager_attention(model)
     words = whole_words(tokenizer)

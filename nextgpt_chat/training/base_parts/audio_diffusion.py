@@ -1,0 +1,135 @@
+"""The denoiser of the audio decoder: AudioLDM's UNet over the latents of spectrograms (arXiv 2301.12503), trained from nothing.
+
+The condition is one vector, the embedding of the whole prompt. The text encoder, of CLAP's shape, is trained along with the UNet: the
+published one learnt from millions of sounds, and Tinyland has 48.
+"""
+
+import random
+from pathlib import Path
+
+import torch
+from diffusers import AudioLDMPipeline, AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoTokenizer, ClapTextConfig, ClapTextModelWithProjection, PreTrainedTokenizerBase, SpeechT5HifiGan
+
+from nextgpt_chat.encode.mel import log_mel
+from nextgpt_chat.tinyland.captions import free_sound_caption, sound_caption
+from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.training.captioned import text_batch
+from nextgpt_chat.training.diffusion import new_scheduler, velocity_loss
+from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.sounds import sound_batch
+
+PLAN = Plan(steps=4000, rate=1e-3, decay=0.01, ema=0.998, bf16=True)
+BATCH = 48
+SOUNDS = 6000
+"""Sounds that are encoded before training; each is heard with new noise, at new times and under new prompts."""
+PROMPT_LENGTH = 12
+"""Tokens of a decoder prompt."""
+WIDTH = 64
+"""Features of a prompt embedding."""
+CANONICAL = 0.8
+"""Share of prompts in the canonical form, which is what the output projection aims at."""
+UNCONDITIONAL = 0.1
+"""Share of empty prompts, for classifier-free guidance."""
+
+
+def new_unet() -> UNet2DConditionModel:
+    """Convolutions at 16 × 8 and 8 × 4, convolutions and attention at 4 × 2; the prompt joins the time embedding."""
+    channels = (32, 64, 64)
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=8,
+        out_channels=8,
+        layers_per_block=1,
+        block_out_channels=channels,
+        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        cross_attention_dim=channels,
+        attention_head_dim=4,
+        norm_num_groups=4,
+        class_embed_type="simple_projection",
+        projection_class_embeddings_input_dim=WIDTH,
+        class_embeddings_concat=True,
+    )
+
+
+def new_text_encoder(tokenizer: PreTrainedTokenizerBase) -> ClapTextModelWithProjection:
+    """One layer over words and places."""
+    return ClapTextModelWithProjection(
+        ClapTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=2 * WIDTH,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            projection_dim=WIDTH,
+            max_position_embeddings=PROMPT_LENGTH + 2,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+class AudioDiffusionLoss(nn.Module):
+    """The loss of the UNet and the text encoder together."""
+
+    def __init__(self, unet: UNet2DConditionModel, text_encoder: ClapTextModelWithProjection) -> None:
+        super().__init__()
+        self.unet, self.text_encoder = unet, text_encoder
+        self.scheduler = new_scheduler()
+
+    def forward(self, latents: Tensor, ids: Tensor, mask: Tensor) -> Losses:
+        """Scaled latents [B, C, H, W] with their prompts [B, L]."""
+        embedded = functional.normalize(self.text_encoder(ids, mask).text_embeds, dim=-1)
+        return velocity_loss(
+            lambda noisy, times: self.unet(noisy, times, None, class_labels=embedded).sample, latents, self.scheduler
+        )
+
+
+@torch.no_grad()
+def encoded_sounds(vae: AutoencoderKL, count: int, rng: random.Random) -> tuple[list[Scene], Tensor]:
+    """Random training scenes with the scaled latents of one sound each."""
+    scenes = [training_scene(rng, ("audio",)) for _ in range(count)]
+    latents = [
+        vae.encode(log_mel(sound_batch(scenes[i : i + 64], rng))[:, None]).latent_dist.mean * vae.config.scaling_factor
+        for i in range(0, count, 64)
+    ]
+    return scenes, torch.cat(latents)
+
+
+def sound_prompt(scene: Scene, rng: random.Random) -> str:
+    """What the sound of a scene is made from, and sometimes nothing."""
+    if rng.random() < UNCONDITIONAL:
+        return ""
+    return sound_caption(scene) if rng.random() < CANONICAL else free_sound_caption(scene, rng)
+
+
+def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
+    """Trains UNet and text encoder and saves the whole pipeline as `parts/audio_decoder`."""
+    tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
+    vae = AutoencoderKL.from_pretrained(parts / "audio_vae").eval().requires_grad_(False)
+    model = AudioDiffusionLoss(new_unet(), new_text_encoder(tokenizer))
+    scenes, latents = encoded_sounds(vae, max(BATCH, round(SOUNDS * min(1.0, scale))), random.Random(seed))
+
+    def batch(rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:
+        chosen = [rng.randrange(len(scenes)) for _ in range(BATCH)]
+        ids, _ = text_batch(tokenizer, [sound_prompt(scenes[i], rng) for i in chosen], PROMPT_LENGTH)
+        return latents[chosen], ids, ids != tokenizer.pad_token_id
+
+    fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(*rows), folder, seed)
+    if not processes().is_main_process:
+        return
+    AudioLDMPipeline(
+        vae=vae,
+        text_encoder=model.text_encoder,
+        tokenizer=tokenizer,
+        unet=model.unet,
+        scheduler=new_scheduler(),
+        vocoder=SpeechT5HifiGan.from_pretrained(parts / "vocoder"),
+    ).save_pretrained(parts / "audio_decoder")
