@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "serve the chat page",
     "ask": "ask one question from the terminal",
     "train": "train a stage of the recipe, or all of it",
+    "data": "write an instruction data set",
     "evaluate": "measure a model on scenes that it never saw",
     "doctor": "say what this machine can run and what is missing",
 }

@@ -10,7 +10,8 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "nextgpt_chat"
 FLOORS = (
     {"errors", "settings", "conversation", "events"},
-    {"media", "checkpoint", "tinyland"},
+    {"media", "checkpoint"},
+    {"tinyland"},
     {"store"},
     {"encode", "reason", "generate"},
     {"pipeline"},

@@ -72,4 +72,4 @@ class _Late(DDIMScheduler):
 
     def set_timesteps(self, *args: Any, **options: Any) -> None:
         super().set_timesteps(*args, **options)
-        self.timesteps = self.timesteps[self.left_out :]
+        self.timesteps: Tensor = self.timesteps[self.left_out :]

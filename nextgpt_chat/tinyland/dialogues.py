@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nextgpt_chat.tinyland.edits import TURNS, animate, edit, heard, turn
+from nextgpt_chat.tinyland.edits import edit, heard, turn
 from nextgpt_chat.tinyland.exchange import Exchange, Medium, sentence
 from nextgpt_chat.tinyland.holdout import held_out_scene, training_scene
 from nextgpt_chat.tinyland.questions import before, describe, ordinal, question, unheard, which
@@ -132,7 +132,7 @@ def distracted_dialogue(
 def follow_up(rng: random.Random, seen: Sequence[Medium], kinds: Sequence[str]) -> Exchange | None:
     """An exchange that leans on the last medium; None if what was drawn may not be spoken of."""
     medium = seen[-1]
-    others = [kind for kind in kinds if (medium.kind, kind) in TURNS or (medium.kind, kind) == ("image", "video")]
+    others = other_kinds(medium, kinds)
     dice = rng.random()
     if others and dice < 0.28:
         return turn(medium, rng.choice(others), rng)
@@ -154,12 +154,13 @@ def opening(rng: random.Random, first: bool, new_scene: NewScene, kinds: Sequenc
     dice = rng.random()
     if dice < 0.30:
         how = rng.random()
-        if how < 0.4:
+        if how < 0.3:
             return describe(medium, rng, shown=True)
-        if how < 0.75:
+        if how < 0.55:
             return question(medium, rng, shown=True)
-        changed = edit(medium, rng) if how < 0.88 or medium.kind != "image" or "video" not in kinds else animate(medium, rng)
-        return replace(changed or edit(medium, rng), shown=(medium,))
+        others = other_kinds(medium, kinds)
+        turned = turn(medium, rng.choice(others), rng) if others and how < 0.8 else None
+        return replace(turned or edit(medium, rng), shown=(medium,))
     if dice < 0.36 and len(kinds) > 1:
         return several(rng, new_scene, kinds)
     if dice < 0.66:
@@ -175,6 +176,11 @@ def opening(rng: random.Random, first: bool, new_scene: NewScene, kinds: Sequenc
     if dice < 0.93 and first:
         return Exchange(rng.choice(TOO_EARLY), NO_MEDIUM, intent="nothing")
     return small_talk(rng)
+
+
+def other_kinds(medium: Medium, kinds: Sequence[str]) -> list[str]:
+    """The kinds that a medium can be turned into."""
+    return [kind for kind in kinds if kind != medium.kind]
 
 
 def several(rng: random.Random, new_scene: NewScene, kinds: Sequence[str]) -> Exchange:

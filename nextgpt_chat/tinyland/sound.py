@@ -72,19 +72,18 @@ def _band(noise: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _bird(time: np.ndarray, pitch: float, noise: np.random.Generator) -> np.ndarray:
-    """Two rising whistles."""
+    """Two rising whistles; what rises faster, a small vocoder smears."""
     wave = np.zeros(len(time))
     for start in (0.0, 0.19):
         rise = ((time - start) / 0.15).clip(0, 1)
-        wave += _swell(time, start, 0.15) * np.sin(_tone(pitch * (1700 + 900 * rise), time))
+        wave += _swell(time, start, 0.15) * np.sin(_tone(pitch * (1700 + 400 * rise), time))
     return wave
 
 
 def _car(time: np.ndarray, pitch: float, noise: np.random.Generator) -> np.ndarray:
     """An engine that revs up and down: a hum of many harmonics."""
     phase = _tone(pitch * (95 + 60 * _swell(time, 0, LONGEST)), time)
-    hum = sum(np.sin(k * phase) / k**0.8 for k in range(1, 11))
-    hill: np.ndarray = _swell(time, -0.1, 0.7) * hum
+    hill: np.ndarray = _swell(time, -0.1, 0.7) * sum(np.sin(k * phase) / k**0.8 for k in range(1, 11))
     return hill
 
 
@@ -99,12 +98,14 @@ def _drum(time: np.ndarray, pitch: float, noise: np.random.Generator) -> np.ndar
     """A skin whose tone falls, and the knock of the stick."""
     skin = np.exp(-9 * time) * np.sin(_tone(pitch * (110 + 90 * np.exp(-30 * time)), time))
     knock = np.exp(-90 * time) * _band(noise.standard_normal(len(time)), 300 * pitch, 1200 * pitch)
-    return skin + 0.5 * knock
+    beat: np.ndarray = skin + 0.5 * knock
+    return beat
 
 
 def _cloud(time: np.ndarray, pitch: float, noise: np.random.Generator) -> np.ndarray:
     """A shower: noise that comes and goes."""
-    return _swell(time, 0, LONGEST) * _band(noise.standard_normal(len(time)), 1600 * pitch, 4200 * pitch)
+    shower: np.ndarray = _swell(time, 0, LONGEST) * _band(noise.standard_normal(len(time)), 1600 * pitch, 4200 * pitch)
+    return shower
 
 
 def _clock(time: np.ndarray, pitch: float, noise: np.random.Generator) -> np.ndarray:
@@ -136,7 +137,8 @@ def _boat(time: np.ndarray, pitch: float, noise: np.random.Generator) -> np.ndar
     for f in (220.0, 277.0):
         phase = _tone(pitch * f, time)
         wave += sum(np.sin(k * phase) / k**1.3 for k in (1, 3, 5, 7))
-    return (time / 0.06).clip(0, 1) * ((LONGEST - time) / 0.12).clip(0, 1) * wave
+    horn: np.ndarray = (time / 0.06).clip(0, 1) * ((LONGEST - time) / 0.12).clip(0, 1) * wave
+    return horn
 
 
 VOICES: dict[str, Voice] = {

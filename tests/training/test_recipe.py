@@ -37,9 +37,10 @@ def test_two_processes_train_all_stages_into_a_checkpoint_that_replies(tmp_path:
         rows = [json.loads(row) for row in (tmp_path / name / "log.jsonl").read_text().splitlines()]
         assert len({row["step"] for row in rows}) == len(rows)  # one process writes the journal
         assert (tmp_path / name / "curve.png").is_file()
-    assert read_checkpoint(tmp_path / "checkpoint").outputs == ("text", "image")
+    assert read_checkpoint(tmp_path / "checkpoint").outputs == ("text", "image", "video", "audio")
     assert not [path for path in (tmp_path / "checkpoint").rglob("*.json") if str(tmp_path) in path.read_text()]
     pipeline = load_pipeline(tmp_path / "checkpoint", ContentStore(tmp_path / "media"), "cpu")
+    assert set(pipeline.decoders) == set(pipeline.output_projections) == {"image", "video", "audio"}
     asked = Conversation((Turn("user", (Text("draw a red bird"),)),))
     assert isinstance(list(pipeline.reply(asked, ReplySettings(seed=1), lambda: False))[-1], Done)
     again = train(tmp_path)

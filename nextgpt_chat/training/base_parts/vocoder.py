@@ -17,7 +17,7 @@ from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.sounds import sound_batch
 
-PLAN = Plan(steps=4000, rate=2e-3, decay=0.0, ema=0.998, save_every=250)
+PLAN = Plan(steps=4000, rate=2e-3, decay=0.0, ema=0.998, bf16=True, save_every=250)
 BATCH = 12
 FRAMES = 48
 """Frames of a training piece; 48 are 0.77 seconds."""
@@ -50,8 +50,12 @@ class VocoderLoss(nn.Module):
         self.vocoder = vocoder
 
     def forward(self, frames: Tensor, samples: Tensor) -> Losses:
-        """Log-mel frames [B, T, 64] and their samples [B, 256 T]."""
-        made = self.vocoder(frames)
+        """Log-mel frames [B, T, 64] and their samples [B, 256 T]. In full precision: samples need more than eight bits."""
+        with torch.autocast(frames.device.type, enabled=False):
+            return self.compare(self.vocoder(frames), samples)
+
+    def compare(self, made: Tensor, samples: Tensor) -> Losses:
+        """Distances between made and true samples [B, N]."""
         spectra = torch.stack([spectral_distance(made, samples, window) for window in WINDOWS]).mean()
         mel = functional.l1_loss(log_mel(made), log_mel(samples))
         return {"loss": spectra + mel, "spectra": spectra.detach(), "mel": mel.detach()}
