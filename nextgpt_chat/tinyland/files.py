@@ -10,7 +10,7 @@ from nextgpt_chat.media.video_file import encode_mp4
 from nextgpt_chat.tinyland.draw import SIDE, draw
 from nextgpt_chat.tinyland.exchange import Medium
 from nextgpt_chat.tinyland.film import FRAME_RATE, FRAMES, film
-from nextgpt_chat.tinyland.sound import SAMPLES, sound
+from nextgpt_chat.tinyland.play import SAMPLES, play
 
 
 def render(medium: Medium, rng: random.Random, content: ContentStore) -> Image | Video | Audio:
@@ -20,5 +20,5 @@ def render(medium: Medium, rng: random.Random, content: ContentStore) -> Image |
     if medium.kind == "video":
         stored = content.put(encode_mp4(film(medium.scene, rng), FRAME_RATE, None, {}), "video/mp4")
         return Video(*stored, "video/mp4", width=SIDE, height=SIDE, frames=FRAMES, seconds=FRAMES / FRAME_RATE)
-    stored = content.put(encode_wav(sound(medium.scene, rng), RATE, {}), "audio/wav")
+    stored = content.put(encode_wav(play(medium.scene, rng), RATE, {}), "audio/wav")
     return Audio(*stored, "audio/wav", rate=RATE, seconds=SAMPLES / RATE)

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.tinyland.film import FRAME_RATE, FRAMES
-from nextgpt_chat.tinyland.sound import RATE, SAMPLES
+from nextgpt_chat.tinyland.play import RATE, SAMPLES
 from nextgpt_chat.training.alignment import INPUT_TOKENS, PROJECTION, QUERIES
 from nextgpt_chat.training.base_parts.tokenizer import SIGNALS
 

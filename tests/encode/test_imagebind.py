@@ -1,29 +1,43 @@
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig
+from nextgpt_chat.encode.imagebind import AUDIO, TEXT, VISION, ImageBind, ImageBindConfig, Trunk
 from nextgpt_chat.encode.input_projection import InputProjection
-from nextgpt_chat.encode.preprocessing import image_tensor
+
+TRUNKS = {VISION: Trunk(32, 1, 2), AUDIO: Trunk(32, 1, 2), TEXT: Trunk(32, 1, 2)}
 
 
-def test_saved_and_loaded_it_sees_the_same(tmp_path: Path) -> None:
+def small() -> ImageBind:
     torch.manual_seed(0)
-    imagebind = ImageBind(ImageBindConfig(vocabulary=20)).eval()
+    return ImageBind(ImageBindConfig(vocabulary=20, frames=2, trunks=TRUNKS)).eval()
+
+
+def test_saved_and_loaded_it_sees_and_hears_the_same(tmp_path: Path) -> None:
+    imagebind = small()
     imagebind.save_pretrained(tmp_path, torch.float32)
     again = ImageBind.from_pretrained(tmp_path)
-    pixels = torch.rand(2, 3, 80, 80) * 2 - 1
-    assert torch.equal(imagebind.encode_media(pixels, "image"), again.encode_media(pixels, "image"))
-    assert torch.allclose(again.encode_media(pixels, "image").norm(dim=-1), torch.ones(2))
+    media = {"image": torch.rand(2, 3, 80, 80), "video": torch.rand(2, 2, 3, 80, 80), "audio": torch.randn(2, 128, 64)}
+    for kind, batch in media.items():
+        assert torch.equal(imagebind.encode_media(batch, kind), again.encode_media(batch, kind))
+        assert torch.allclose(again.encode_media(batch, kind).norm(dim=-1), torch.ones(2))
 
 
-def test_a_wide_picture_is_cut_to_its_middle() -> None:
-    pixels = np.zeros((40, 120, 3), np.uint8)
-    pixels[:, 40:80] = 255
-    assert image_tensor(pixels, 40).min() > 0.9
-    assert image_tensor(pixels, 80).shape == (3, 80, 80)
+def test_a_picture_is_a_clip_that_stands_still_and_the_order_of_frames_counts() -> None:
+    imagebind = small()
+    one, other = torch.rand(2, 3, 80, 80)
+    still, forward, back = (torch.stack(frames)[None] for frames in ((one, one), (one, other), (other, one)))
+    assert torch.allclose(imagebind.encode_media(one[None], "image"), imagebind.encode_media(still, "video"))
+    assert not torch.allclose(imagebind.encode_media(forward, "video"), imagebind.encode_media(back, "video"))
 
 
-def test_one_picture_becomes_as_many_embeddings_as_the_prompt_has_room_for() -> None:
-    assert InputProjection(16, 24, {"image": 8})(torch.randn(2, 26, 16), "image").shape == (2, 8, 24)
+def test_every_kind_has_class_and_patch_tokens() -> None:
+    imagebind = small()
+    assert imagebind.media_tokens(torch.rand(2, 3, 80, 80), "image").shape == (2, 1 + 100, 32)
+    assert imagebind.media_tokens(torch.randn(2, 128, 64), "audio").shape == (2, 1 + 128, 32)
+
+
+def test_a_medium_becomes_as_many_embeddings_as_the_prompt_has_room_for() -> None:
+    projection = InputProjection(16, 24, {"image": 8, "audio": 4})
+    assert projection(torch.randn(2, 26, 16), "image").shape == (2, 8, 24)
+    assert projection(torch.randn(2, 9, 16), "audio").shape == (2, 4, 24)

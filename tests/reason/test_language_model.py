@@ -83,3 +83,18 @@ def test_the_seed_decides(language_model: LanguageModel) -> None:
     assert tokens(3) == tokens(3)
     assert tokens(3) != tokens(4)
     assert choose(torch.tensor([0.0, 3.0, 1.0]), 0.0, torch.Generator()) == 1
+
+
+def test_behind_the_start_token_a_group_follows_that_starts_from_an_earlier_medium(language_model: LanguageModel) -> None:
+    groups = SignalGroups(GROUPS.ids, start=9)
+    started = 0
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        for piece in language_model.write(
+            language_model.embed([1, 5, 6]), groups, END, 60, 5.0, generator, lambda: False, frozenset({1})
+        ):
+            if isinstance(piece, Word):
+                assert piece.token != 9
+            else:
+                started += piece.start
+    assert started > 5

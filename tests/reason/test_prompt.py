@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,13 @@ def test_the_oldest_exchanges_give_way(form: PromptFormat) -> None:
     assert prompt.dropped % 2 == 0
     words = form.tokenizer.convert_ids_to_tokens(prompt.ids)
     assert words[1] == "<|user|>"
+
+
+def test_the_start_token_stands_before_what_began_from_another_medium(form: PromptFormat) -> None:
+    form.groups = replace(form.groups, start=form.user)
+    edited = replace(IMAGE, settings={"start": "0" * 64})
+    asked = Turn("user", (Text("make it blue"),))
+    ids = {part: form.conversation([asked, Turn("assistant", (part,))]).ids for part in (IMAGE, edited)}
+    assert len(ids[edited]) == len(ids[IMAGE]) + 1
+    begin = ids[edited].index(form.groups.ids["image"][0])
+    assert ids[edited][begin - 1] == form.user

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from nextgpt_chat.tinyland.play import RATE, SAMPLES, play
 from nextgpt_chat.tinyland.scene import THINGS, Scene
-from nextgpt_chat.tinyland.sound import RATE, SAMPLES, sound
 
 
 def centroid(samples: np.ndarray) -> float:
@@ -16,14 +16,14 @@ def centroid(samples: np.ndarray) -> float:
 
 @pytest.mark.parametrize("thing", THINGS)
 def test_big_things_sound_lower(thing: str) -> None:
-    small, big = (sound(Scene(thing, "red", size=size), random.Random(1)) for size in ("small", "big"))
+    small, big = (play(Scene(thing, "red", size=size), random.Random(1)) for size in ("small", "big"))
     assert centroid(big) < 0.8 * centroid(small)
 
 
 @pytest.mark.parametrize("thing", THINGS)
 def test_as_many_sounds_as_things_and_silence_behind_them(thing: str) -> None:
     for count in (1, 2, 3):
-        samples = sound(Scene(thing, "red", count=count), random.Random(2))
+        samples = play(Scene(thing, "red", count=count), random.Random(2))
         loud = np.abs(samples).reshape(-1, 512).max(axis=1) > 0.02
         last = np.flatnonzero(loud)[-1] * 512 / RATE
         assert 0.12 + (count - 1) * 0.63 - 0.05 < last < 0.12 + (count - 1) * 0.63 + 0.55
@@ -32,9 +32,9 @@ def test_as_many_sounds_as_things_and_silence_behind_them(thing: str) -> None:
 def test_it_repeats_with_the_same_randomness_and_never_clips() -> None:
     for thing in THINGS:
         scene = Scene(thing, "red", count=3)
-        samples = sound(scene, random.Random(3))
+        samples = play(scene, random.Random(3))
         assert samples.shape == (SAMPLES,)
         assert samples.dtype == np.float32
-        assert np.array_equal(samples, sound(scene, random.Random(3)))
-        assert not np.array_equal(samples, sound(scene, random.Random(4)))
+        assert np.array_equal(samples, play(scene, random.Random(3)))
+        assert not np.array_equal(samples, play(scene, random.Random(4)))
         assert 0.2 < np.abs(samples).max() < 0.7

@@ -31,7 +31,7 @@ Voice = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 """Seconds since the beginning [N], pitch as a factor, noise -> amplitudes [N]."""
 
 
-def sound(scene: Scene, rng: random.Random) -> np.ndarray:
+def play(scene: Scene, rng: random.Random) -> np.ndarray:
     """The sound of a scene, float32 [32768] in (-1, 1)."""
     noise = np.random.default_rng(rng.getrandbits(32))
     pitch = PITCH[scene.size] * rng.uniform(0.94, 1.06)

@@ -1,0 +1,57 @@
+import random
+
+import torch
+from transformers import AutoTokenizer
+
+from nextgpt_chat.tinyland.scene import HEARD, MOVING, Scene
+from nextgpt_chat.training.base_parts.imagebind import BindingLoss, binding_batch, new_imagebind, rendered_sounds
+from nextgpt_chat.training.captioned import captioned, captioned_sound, fits, neighbours, scene_batch
+from tests.conftest import CHECKPOINT
+
+
+def test_what_belongs_together_agrees_in_all_that_is_named() -> None:
+    scenes = [Scene("dog", "red"), Scene("dog", "blue", count=2), Scene("car", "red")]
+    sounds = [Scene("dog", "brown"), Scene("car", "red", size="small")]
+    assert fits(scenes, sounds, [HEARD] * 2).tolist() == [[True, False], [False, False], [False, False]]
+    assert fits(scenes, scenes, [("colour",), ("thing", "count"), ()]).tolist() == [
+        [True, False, True],
+        [False, True, True],
+        [True, False, True],
+    ]
+
+
+def test_captions_name_motion_only_where_something_moves() -> None:
+    rng = random.Random(1)
+    still, moving = Scene("dog", "red"), Scene("dog", "red", motion="up")
+    named = [captioned(still, rng)[1] for _ in range(300)]
+    assert not any("motion" in names for names in named)
+    assert any("motion" in captioned(moving, rng)[1] for _ in range(50))
+    assert all(captioned_sound(still, rng)[1] <= set(HEARD) for _ in range(50))
+
+
+def test_half_of_the_scenes_may_move_and_neighbours_differ_little() -> None:
+    scenes = scene_batch(random.Random(2))
+    assert 0.3 < sum(scene.motion != "stay" for scene in scenes) / len(scenes) < 0.5
+    first, *others = neighbours(Scene("dog", "red", motion="up"), random.Random(3), 8, "video")
+    assert all(sum(getattr(first, name) != getattr(other, name) for name in MOVING) <= 7 for other in others)
+    assert len({first, *others}) == 8
+
+
+def test_a_few_steps_lower_the_loss() -> None:
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
+    model = BindingLoss(new_imagebind(len(tokenizer)), tokenizer.pad_token_id)
+    rng = random.Random(4)
+    batch = binding_batch(tokenizer, rendered_sounds(rng, 70), 40, rng)
+    assert batch["bound"].any()
+    assert not batch["bind"].all()
+    assert not batch["asked"].all()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(4):
+        loss = model(batch)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
