@@ -10,7 +10,8 @@ import typer
 from nextgpt_chat.checkpoint import find_checkpoint
 from nextgpt_chat.commands.options import settings_with
 from nextgpt_chat.evaluation.card import write_card
-from nextgpt_chat.evaluation.evaluate import run, table
+from nextgpt_chat.evaluation.evaluate import run
+from nextgpt_chat.evaluation.table import table
 
 RANDOM_SCENES = 20
 """Scenes for the model card's figures of random weights, which are slow (their text never ends) and hardly vary."""
@@ -36,6 +37,6 @@ def main(
     sys.stdout.write(table(scores))
     if card:
         random = run(checkpoint, out / "random", min(scenes, RANDOM_SCENES), seed, True, settings.device)
-        for name in ("scores.json", "scores.png", "samples.png"):
+        for name in ("scores.json", "scores.png", "matrix.png", "samples.png"):
             shutil.copyfile(out / name, checkpoint.folder / name)
         sys.stdout.write(f"\n{write_card(checkpoint, scores, random)} is written.\n")

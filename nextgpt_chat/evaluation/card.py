@@ -5,30 +5,31 @@ from string import Template
 from typing import Any
 
 from nextgpt_chat.checkpoint import Checkpoint
-from nextgpt_chat.evaluation.evaluate import table
+from nextgpt_chat.evaluation.table import NOUNS, percent, table
 
 CARD = Template("""# $title
 
 A model of the architecture of NExT-GPT at small size, every part trained from nothing by this project: an ImageBind-shaped encoder, a Llama
-with LoRA and signal tokens, a transformer output projection, and a Stable Diffusion pipeline. It sees, draws and talks about one small
-world; it knows nothing else, and is meant for trying the app, the training and the evaluation on any computer.
+with LoRA and signal tokens, transformer output projections, and diffusion pipelines. It talks about one small world; it knows nothing else, and is meant for trying the app, the training and the evaluation on any computer.
 
 - Weights: $megabytes MB, safetensors, half precision.
 - `docs/LOG.md` tells how these weights came about, and what has changed in the recipe since. The recipe is `nextgpt-chat train all`; each stage's
   plan is in its file in `nextgpt_chat/training`.
 - Data: rendered scenes and generated dialogues of Tinyland only. Eight pairs of thing and colour (`nextgpt_chat/tinyland/holdout.py`) were
-  in no training picture, caption or reply.
+  in no training picture, clip, caption or reply, nor were eight pairs of thing and motion, and eight sounds.
 
 ## Scores
 
 Measured by `nextgpt-chat evaluate --scenes $scenes --seed $seed --card` on scenes with held-out pairs only, $scenes per task; intervals are
-95 % bootstrap over scenes. `blind`: the same question without the picture. `shuffled`: the answers beside other scenes. The picture reader
-is classical and shares no code with the renderer; its own error on rendered truth stands beside the scores.
+95 % bootstrap over scenes. `blind`: the same question without the medium. `shuffled`: the answers beside other scenes. The readers
+of what is made are classical and share no code with the renderer; their own error on rendered truth stands beside the scores.
 
 $table
 ![Scores by attribute](scores.png)
 
-The same architecture with random weights ($random_scenes scenes): picture → text $random_seeing of attributes, text → picture $random_drawing,
+![What goes in against what comes out](matrix.png)
+
+The same architecture with random weights ($random_scenes scenes): right attributes of $random_telling, $random_making;
 choice of modality $random_choosing, dialogues right $random_following. Random weights write noise rather than guesses, so what is read from them can
 lie below chance.
 
@@ -65,10 +66,10 @@ def write_card(checkpoint: Checkpoint, scores: dict[str, Any], random: dict[str,
             seed=scores["seed"],
             table=table(scores),
             random_scenes=random["scenes"],
-            random_seeing=_percent(random["seeing"]["model"]["all"]),
-            random_drawing=_percent(random["drawing"]["model"]["all"]),
-            random_choosing=_percent(random["choosing"]["model"]),
-            random_following=_percent(random["following"]["words"]),
+            random_telling=_each(random["telling"], "{} → text"),
+            random_making=_each(random["making"], "text → {}"),
+            random_choosing=percent(random["choosing"]["model"]["value"]),
+            random_following=percent(random["following"]["words"]["value"]),
             weak=_weak(scores),
             failures=_failures(scores),
         ),
@@ -77,17 +78,21 @@ def write_card(checkpoint: Checkpoint, scores: dict[str, Any], random: dict[str,
     return path
 
 
-def _percent(score: dict[str, float]) -> str:
-    return f"{100 * score['value']:.1f} %"
+def _each(tasks: dict[str, Any], title: str) -> str:
+    """`picture → text 0.0 %, sound → text 1.2 %`"""
+    return ", ".join(f"{title.format(NOUNS[kind])} {percent(task['model']['all']['value'])}" for kind, task in tasks.items())
 
 
 def _weak(scores: dict[str, Any]) -> str:
     """The attributes below `WEAK`, a line each."""
     lines = [
-        f"- {title}: {name} is right in {_percent(score)}."
-        for task, title in (("seeing", "picture → text"), ("drawing", "text → picture"))
-        for name, score in scores[task]["model"].items()
-        if name in scores["reader"] and score["value"] < WEAK
+        f"- {title}: {name} is right in {percent(score['value'])}."
+        for title, task in [
+            *((f"{NOUNS[kind]} → text", task) for kind, task in scores["telling"].items()),
+            *((f"text → {NOUNS[kind]}", task) for kind, task in scores["making"].items()),
+        ]
+        for name, score in task["model"].items()
+        if name not in ("all", "scene") and score["value"] < WEAK
     ]
     return "\n".join(lines) + "\n" if lines else ""
 

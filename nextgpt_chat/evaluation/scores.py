@@ -38,7 +38,7 @@ def attribute_scores(truths: Sequence[dict[str, str]], found: Sequence[dict[str,
     right = [
         {name: float(read.get(name) == value) for name, value in true.items()} for true, read in zip(truths, found, strict=True)
     ]
-    by_name = {name: share([row[name] for row in right]) for name in VALUES}
+    by_name = {name: share([row[name] for row in right]) for name in truths[0]}
     every = {
         "all": share([sum(row.values()) / len(row) for row in right]),
         "scene": share([float(all(row.values())) for row in right]),
@@ -53,9 +53,9 @@ def shuffled(found: list[dict[str, str]], seed: int) -> list[dict[str, str]]:
     return turned
 
 
-def chance() -> dict[str, float]:
+def chance(names: Sequence[str]) -> dict[str, float]:
     """What guessing gives: by attribute, on average, and for a whole scene."""
-    each = {name: 1 / len(values) for name, values in VALUES.items()}
+    each = {name: 1 / len(VALUES[name]) for name in names}
     return {**each, "all": sum(each.values()) / len(each), "scene": float(np.prod(list(each.values())))}
 
 

@@ -1,10 +1,10 @@
+from nextgpt_chat.evaluation.calibration import calibrated_picture_reader
 from nextgpt_chat.evaluation.readers.text import read_answer, read_text
 from nextgpt_chat.evaluation.scores import attribute_scores, chance, share
-from nextgpt_chat.evaluation.tasks import calibrated_reader
 
 
 def test_the_picture_reader_reads_rendered_truth() -> None:
-    _, right = calibrated_reader(2000, seed=5)
+    _, right = calibrated_picture_reader(2000, seed=5)
     assert min(right.values()) >= 0.99
 
 
@@ -25,4 +25,4 @@ def test_scores_and_their_baselines() -> None:
     scores = attribute_scores(truths, half)
     assert scores["all"].value == scores["scene"].value == 0.5
     assert share([1.0] * 50).low == 1.0
-    assert abs(chance()["scene"] - 1 / 2304) < 1e-9
+    assert abs(chance(("thing", "colour"))["scene"] - 1 / 64) < 1e-9

@@ -48,10 +48,10 @@ def test_a_few_steps_lower_the_loss() -> None:
     assert not batch["asked"].all()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     losses = []
-    for _ in range(4):
+    for _ in range(8):
         loss = model(batch)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]

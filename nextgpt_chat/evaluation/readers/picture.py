@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial.distance import cdist
 
 from nextgpt_chat.tinyland.scene import Scene
 
@@ -21,6 +22,8 @@ CROP = 20
 NEIGHBOURS = 5
 NEAR = 0.17
 """Distance in RGB, each channel from 0 to 1, within which a pixel counts as a paint."""
+MEAN = 2.0
+"""What a thing's mean colour weighs against the shares of paints in it."""
 
 
 class PictureReader:
@@ -52,8 +55,7 @@ class PictureReader:
     def read(self, picture: np.ndarray) -> dict[str, str]:
         """The attributes of a picture uint8 [H, W, 3]; what cannot be read is left out."""
         image = picture / 255
-        time = min(self._grounds, key=lambda name: float(np.abs(np.median(image - self._grounds[name], axis=(0, 1))).sum()))
-        mask = self._mask(image, time)
+        time, mask = self.where(picture)
         found = {"time": time}
         if not mask.any():
             return found
@@ -68,19 +70,32 @@ class PictureReader:
             found["colour"] = _vote(colours)
         return found
 
+    def where(self, picture: np.ndarray) -> tuple[str, np.ndarray]:
+        """The time of a picture uint8 [H, W, 3], and where things are in it, bool [H, W]."""
+        image = picture / 255
+        time = min(self._grounds, key=lambda name: float(np.abs(np.median(image - self._grounds[name], axis=(0, 1))).sum()))
+        return time, self._mask(image, time)
+
     def _mask(self, image: np.ndarray, time: str) -> np.ndarray:
         """Where things are, bool [H, W]; specks are dropped."""
         different = np.abs(image - self._grounds[time]).max(axis=2) > THRESHOLD
-        labels, count = ndimage.label(ndimage.binary_closing(different), structure=np.ones((3, 3)))
-        sizes = ndimage.sum_labels(different, labels, range(1, count + 1))
-        return np.isin(labels, [i + 1 for i, size in enumerate(sizes) if size >= SMALLEST])
+        labels, _ = ndimage.label(ndimage.binary_closing(different), structure=np.ones((3, 3)))
+        sizes = np.bincount(labels.ravel(), weights=different.ravel())
+        sizes[0] = 0  # the background
+        mask: np.ndarray = sizes[labels] >= SMALLEST
+        return mask
 
     def _mixture(self, pixels: np.ndarray) -> np.ndarray:
-        """How much of a thing has which paint [paints]: shaded parts of an orange thing look brown, so the whole mixture is compared."""
+        """How much of a thing has which paint, and its mean colour, [paints + 3]; all zero for a thing without colour.
+
+        Shaded parts of an orange thing look brown, so the whole mixture is compared; in a blurred one the mean tells more.
+        """
+        if not len(pixels):
+            return np.zeros(len(self._paints) + 3)
         distances = np.linalg.norm(pixels[:, None] - np.stack(list(self._paints.values())), axis=2)
-        counts = np.bincount(distances.argmin(axis=1)[distances.min(axis=1) < NEAR], minlength=len(self._paints))
-        mixture: np.ndarray = counts / max(counts.sum(), 1)
-        return mixture
+        near = distances.min(axis=1) < NEAR
+        counts = np.bincount(distances.argmin(axis=1)[near if near.any() else ...], minlength=len(self._paints))
+        return np.concatenate([counts / counts.sum(), MEAN * pixels.mean(axis=0)])
 
 
 def _profile(mask: np.ndarray) -> np.ndarray:
@@ -133,7 +148,7 @@ def _commonest(pixels: np.ndarray) -> np.ndarray:
 
 
 def _nearest(vector: np.ndarray, known: np.ndarray) -> list[int]:
-    distances = np.square(known - vector).sum(axis=1)
+    distances = cdist(vector[None], known, "sqeuclidean")[0]
     return [int(n) for n in np.argsort(distances)[:NEIGHBOURS]]
 
 
