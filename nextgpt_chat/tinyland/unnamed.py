@@ -1,10 +1,12 @@
-"""Paints and shapes that have no name in Tinyland, so that a model can learn colours without things and things without colours."""
+"""Paints, shapes and voices that have no name in Tinyland, so that a model can learn colours without things and things without colours, and
+pitch and number whatever it is that sounds."""
 
 import random
 
 import numpy as np
 
 from nextgpt_chat.tinyland.draw import CREAM, DARK, PAINT, Colour, Shape, Sticker
+from nextgpt_chat.tinyland.play import LONGEST, Voice, band, swell, tone
 
 FAR = 90.0
 """Distance in RGB, 0 to 255 a channel, from which on a colour is another colour."""
@@ -36,6 +38,35 @@ def unnamed_shape(rng: random.Random) -> Shape:
 def imagined_shape(name: str) -> Shape:
     """The shape that belongs to the name of a thing that Tinyland does not have: always the same one."""
     return unnamed_shape(random.Random(name))
+
+
+def imagined_voice(name: str) -> Voice:
+    """The voice that belongs to the name of a thing that Tinyland does not have: always the same one.
+
+    A tone that is steady, rises or falls, with harmonics, partials that are none, or breath; it swells, dies away, or knocks once or twice.
+    """
+    rng = random.Random(f"voice of {name}")
+    base, bend = 150 * 12 ** rng.random(), rng.choice((0.0, 0.0, -0.35, 0.3))
+    steps = rng.choice(((1,), (1, 3, 5), (1, 2, 3, 4, 5, 6), (1, 2.4, 3.8), (1, 2, 4)))
+    fall, breath, roughness = rng.uniform(0.5, 1.5), rng.choice((0.0, 0.0, 0.4, 1.5)), rng.uniform(1.5, 3.0)
+    shape, decay, apart = rng.choice(("swell", "decay", "knocks")), rng.uniform(4, 15), rng.uniform(0.14, 0.25)
+    length = rng.uniform(0.2, LONGEST)
+
+    def voice(time: np.ndarray, pitch: float, noise: np.random.Generator) -> np.ndarray:
+        if shape == "swell":
+            envelope = swell(time, 0, length)
+        elif shape == "decay":
+            envelope = np.exp(-decay * time)
+        else:
+            envelope = np.exp(-40 * time) + (time > apart) * np.exp(-40 * (time - apart).clip(0))
+        phase = tone(pitch * base * (1 + bend * time / LONGEST), time)
+        wave = sum(np.sin(k * phase) / k**fall for k in steps)
+        if breath:
+            wave = wave + breath * band(noise.standard_normal(len(time)), pitch * base, min(pitch * base * roughness, 7500))
+        sounded: np.ndarray = envelope * wave
+        return sounded
+
+    return voice
 
 
 def _random_body(rng: random.Random, painted: bool) -> Shape:

@@ -2,15 +2,31 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nextgpt_chat.tinyland.play import play
-from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.tinyland.play import VOICES, play
+from nextgpt_chat.tinyland.scene import Scene, random_scene
+from nextgpt_chat.tinyland.unnamed import imagined_voice
 
 
 def sound_batch(scenes: Sequence[Scene], rng: random.Random) -> Tensor:
-    """Scenes as samples, float32 [B, 32768]."""
-    return torch.from_numpy(np.stack([play(scene, rng) for scene in scenes]))
+    """Scenes as samples, float32 [B, 32768]. A thing that Tinyland does not have sounds as it is imagined."""
+    voices = [None if scene.thing in VOICES else imagined_voice(scene.thing) for scene in scenes]
+    return torch.from_numpy(np.stack([play(scene, rng, voice) for scene, voice in zip(scenes, voices, strict=True)]))
+
+
+def heard_scene(imagined: Sequence[str], share: float, rng: random.Random) -> Scene:
+    """A scene that training may hear; in a `share` of them the thing is one of the `imagined` ones, in every size and number."""
+    if rng.random() < share:
+        return replace(random_scene(rng), thing=rng.choice(imagined))
+    return training_scene(rng, ("audio",))
+
+
+def any_names(rng: random.Random, count: int) -> list[str]:
+    """Names of imagined things that nobody has used."""
+    return [f"thing {rng.getrandbits(32)}" for _ in range(count)]

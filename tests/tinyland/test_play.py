@@ -6,6 +6,7 @@ from scipy import signal
 
 from nextgpt_chat.tinyland.play import RATE, SAMPLES, play
 from nextgpt_chat.tinyland.scene import THINGS, Scene
+from nextgpt_chat.tinyland.unnamed import imagined_voice
 
 
 def centroid(samples: np.ndarray) -> float:
@@ -38,3 +39,11 @@ def test_it_repeats_with_the_same_randomness_and_never_clips() -> None:
         assert np.array_equal(samples, play(scene, random.Random(3)))
         assert not np.array_equal(samples, play(scene, random.Random(4)))
         assert 0.2 < np.abs(samples).max() < 0.7
+
+
+def test_an_imagined_voice_is_always_the_same_and_lower_for_big_things() -> None:
+    for name in ("lamp", "ship", "kite"):
+        small, big = (play(Scene(name, "red", size=size), random.Random(5), imagined_voice(name)) for size in ("small", "big"))
+        assert np.array_equal(small, play(Scene(name, "red", size="small"), random.Random(5), imagined_voice(name)))
+        assert centroid(big) < 0.85 * centroid(small)
+        assert np.abs(small).max() > 0.2

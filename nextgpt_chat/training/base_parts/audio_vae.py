@@ -8,13 +8,14 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from nextgpt_chat.encode.mel import log_mel
-from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.sounds import sound_batch
+from nextgpt_chat.training.sounds import any_names, heard_scene, sound_batch
 
 PLAN = Plan(steps=2000, rate=2e-3, decay=0.0, ema=0.99, bf16=True)
 BATCH = 16
 KL_WEIGHT = 1e-6
+IMAGINED = 0.5
+"""Share of sounds of imagined things."""
 SOUNDS = 3000
 """Sounds that are rendered before training."""
 
@@ -54,7 +55,7 @@ class MelVaeLoss(nn.Module):
 
 def rendered_mels(rng: random.Random, count: int) -> Tensor:
     """Log-mel spectrograms [N, 1, T, M] of random training sounds."""
-    scenes = [training_scene(rng, ("audio",)) for _ in range(count)]
+    scenes = [heard_scene(any_names(rng, count), IMAGINED, rng) for _ in range(count)]
     return torch.cat([log_mel(sound_batch(scenes[i : i + 64], rng)) for i in range(0, count, 64)])[:, None]
 
 

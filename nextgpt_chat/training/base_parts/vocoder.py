@@ -13,9 +13,8 @@ from torch.nn import functional
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from nextgpt_chat.encode.mel import BINS, HOP, RATE, log_mel
-from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.sounds import sound_batch
+from nextgpt_chat.training.sounds import any_names, heard_scene, sound_batch
 
 PLAN = Plan(steps=4000, rate=2e-3, decay=0.0, ema=0.998, bf16=True, save_every=250)
 BATCH = 12
@@ -23,6 +22,8 @@ FRAMES = 48
 """Frames of a training piece; 48 are 0.77 seconds."""
 WINDOWS = (128, 512, 2048)
 """Samples of the windows in which spectra are compared."""
+IMAGINED = 0.3
+"""Share of sounds of imagined things, each time of others."""
 QUIET = 1e-3
 """Magnitude below which differences count no more."""
 
@@ -71,7 +72,7 @@ def spectral_distance(made: Tensor, samples: Tensor, window: int) -> Tensor:
 
 def pieces(rng: random.Random) -> tuple[Tensor, Tensor]:
     """Frames [B, T, 64] and samples [B, 256 T] from random places of random sounds."""
-    whole = sound_batch([training_scene(rng, ("audio",)) for _ in range(BATCH)], rng)
+    whole = sound_batch([heard_scene(any_names(rng, BATCH), IMAGINED, rng) for _ in range(BATCH)], rng)
     frames = log_mel(whole)
     starts = [rng.randrange(frames.shape[1] - FRAMES) for _ in range(BATCH)]
     cut = torch.stack([frames[i, start : start + FRAMES] for i, start in enumerate(starts)])
