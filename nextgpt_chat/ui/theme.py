@@ -33,6 +33,8 @@ footer { display: none !important; }
 #title p { margin: 2px 0 0; font-size: .86rem; opacity: .75; }
 #chat { border: 0 !important; background: transparent !important; height: calc(100dvh - 255px) !important; min-height: 260px; }
 #chat .message-row img, #chat .message img { width: min(256px, 70vw); height: auto; max-height: 60vh; object-fit: contain; border-radius: 12px; }
+#chat .message video { width: min(256px, 60vw); height: auto; max-height: 60vh; border-radius: 12px; }
+#chat .minimal-audio-player { width: 100%; max-width: 256px; height: 56px; align-items: center; overflow: hidden; }
 #chat .message { overflow-wrap: anywhere; }
 #chat .avatar-container img { width: auto; }
 #chat .examples { grid-template-columns: 1fr 1fr; max-width: 620px; }
