@@ -43,9 +43,8 @@ NO_TORCH = {
     "tinyland",
 }
 TINYLAND_READERS = {"tinyland", "training", "evaluation"}
-LONG = {
-    "tinyland/dialogues.py": "one table of templates and one function per intent; apart they would hide that they belong together"
-}
+LONG: dict[str, str] = {}
+"""Files over 300 lines, each with its reason; there is none."""
 
 
 def modules() -> list[Path]:
