@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.checkpoint import Checkpoint, Decoding, read_checkpoint
 from nextgpt_chat.conversation import Conversation, Media
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.input_projection import InputProjection
@@ -201,7 +201,7 @@ class Pipeline:
         yield MediaStarted(index, kind, caption)
         with torch.inference_mode():
             prompt = self.output_projections[kind](group.states, group.embeddings)
-        begin = self._begin(start, kind) if start else None
+        begin = begin_from(start, kind, decoding) if start else None
         medium = np.empty(0)
         for done in in_thread(lambda report: self.decoders[kind].make(prompt, how, begin, report, cancelled)):
             if isinstance(done, int):
@@ -213,18 +213,6 @@ class Pipeline:
             used |= {"start": start.sha256, "strength": how.strength}
         yield MediaReady(index, made.keep(kind, medium, caption, seed, used, decoding.frame_rate))
 
-    def _begin(self, start: Media, kind: str) -> np.ndarray:
-        """An earlier medium in the shape of what is made from it: a clip begins from a picture as one that stands still."""
-        decoding = self.checkpoint.decoding[kind]
-        if kind == "audio":
-            samples = read_audio(start.path)[: round(decoding.seconds * RATE)]
-            return np.pad(samples, (0, round(decoding.seconds * RATE) - len(samples)))
-        frames = [read_image(start.path)] if start.kind == "image" else list(read_video(start.path, decoding.frames))
-        frames = [square(frame, decoding.size) for frame in frames]
-        if kind == "image":
-            return frames[0]
-        return np.stack(frames * decoding.frames if len(frames) == 1 else frames)
-
 
 STARTS = {"image": ("image", "video"), "video": ("video", "image"), "audio": ("audio",)}
 """Kinds of media that a medium of each kind can begin from."""
@@ -234,6 +222,19 @@ def last_medium(conversation: Conversation, kinds: Collection[str]) -> Media | N
     """The newest medium of these kinds in a conversation, whoever it came from."""
     media = [medium for turn in conversation.turns for medium in turn.media if medium.kind in kinds]
     return media[-1] if media else None
+
+
+def begin_from(start: Media, kind: str, decoding: Decoding) -> np.ndarray:
+    """An earlier medium in the shape of what is made from it: a clip begins from a picture as one that stands still."""
+    if kind == "audio":
+        length = round(decoding.seconds * RATE)
+        samples = read_audio(start.path)[:length]
+        return np.pad(samples, (0, length - len(samples)))
+    frames = [read_image(start.path)] if start.kind == "image" else list(read_video(start.path, decoding.frames or 1))
+    frames = [square(frame, decoding.size) for frame in frames]
+    if kind == "image":
+        return frames[0]
+    return np.stack(frames * decoding.frames if len(frames) == 1 else frames)
 
 
 class _Clock:
