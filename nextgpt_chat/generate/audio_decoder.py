@@ -30,21 +30,19 @@ class AudioDecoder:
 
     def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`; of prompt embeddings [1, 1, D] only the direction counts, as in AudioLDM's own."""
-        generator = torch.Generator("cpu").manual_seed(how.seed)
+        options = how.options()
         latents = None
         self.pipeline.scheduler = self._scheduler
         if start is not None:
             self.pipeline.scheduler = _Late.begin(self._scheduler, how.steps - how.real_steps(True))
-            latents = self._noised(start, how, generator)
+            latents = self._noised(start, how, options["generator"])
         made = self.pipeline(
             prompt_embeds=functional.normalize(prompt[:, 0].to(self._empty.dtype), dim=-1),
             negative_prompt_embeds=self._empty,
             latents=latents,
             audio_length_in_s=self.seconds,
-            num_inference_steps=how.steps,
-            guidance_scale=how.guidance,
-            generator=generator,
             callback=lambda step, _time, _latents: step_done(step, progress, stop),
+            **options,
         )
         return made.audios[0].clip(-1, 1)
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from nextgpt_chat.errors import Cancelled
@@ -24,6 +25,14 @@ class Denoising:
     seed: int
     strength: float = 1.0
     """Share of the noise that covers the medium to begin from; 1 leaves nothing of it."""
+
+    def options(self) -> dict[str, Any]:
+        """What every pipeline of Diffusers is told of it."""
+        return {
+            "num_inference_steps": self.steps,
+            "guidance_scale": self.guidance,
+            "generator": torch.Generator("cpu").manual_seed(self.seed),
+        }
 
     def real_steps(self, begins: bool) -> int:
         """Denoising steps that are taken, where the medium `begins` from another one or from noise alone."""

@@ -40,9 +40,7 @@ class ImageDecoder:
         common = {
             "prompt_embeds": prompt.to(self._empty.dtype),
             "negative_prompt_embeds": self._empty,
-            "num_inference_steps": how.steps,
-            "guidance_scale": how.guidance,
-            "generator": torch.Generator("cpu").manual_seed(how.seed),
+            **how.options(),
             "output_type": "np",
             "callback_on_step_end": after_step,
         }

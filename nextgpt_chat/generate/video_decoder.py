@@ -30,9 +30,7 @@ class VideoDecoder:
         common = {
             "prompt_embeds": prompt.to(self._empty.dtype),
             "negative_prompt_embeds": self._empty,
-            "num_inference_steps": how.steps,
-            "guidance_scale": how.guidance,
-            "generator": torch.Generator("cpu").manual_seed(how.seed),
+            **how.options(),
             "callback": lambda step, _time, _latents: step_done(step, progress, stop),
         }
         if start is None:

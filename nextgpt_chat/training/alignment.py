@@ -18,7 +18,6 @@ from transformers import AutoTokenizer, ClapTextModelWithProjection, LlamaForCau
 
 from nextgpt_chat.encode.imagebind import VISION, ImageBind
 from nextgpt_chat.encode.input_projection import InputProjection
-from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.generate.text_encoder import prompt_embeddings
 from nextgpt_chat.reason.interleave import interleave, signal_states
@@ -30,7 +29,7 @@ from nextgpt_chat.training.base_parts.tokenizer import SIGNALS
 from nextgpt_chat.training.captioned import named_caption_batch, text_batch
 from nextgpt_chat.training.loop import Losses
 from nextgpt_chat.training.pictures import clip_batch, picture_batch
-from nextgpt_chat.training.sounds import sound_batch
+from nextgpt_chat.training.sounds import mel_batch
 from nextgpt_chat.training.talk import eager_attention, next_token_losses, pad, reply_weights, turns, weighted_mean
 
 INPUT_TOKENS = {"image": 9, "video": 11, "audio": 4}
@@ -91,7 +90,7 @@ class Tools:
 RENDERED: dict[str, Callable[[list[Scene], random.Random, list[Collection[str]]], Tensor]] = {
     "image": picture_batch,
     "video": partial(clip_batch, frames=2),
-    "audio": lambda scenes, rng, _unnamed: log_mel(sound_batch(scenes, rng)),
+    "audio": lambda scenes, rng, _unnamed: mel_batch(scenes, rng),
 }
 """What the encoder gets, by kind."""
 PROMPT_LENGTHS = {

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import torch
 from diffusers import DDIMScheduler
-from torch import Tensor
+from torch import Tensor, nn
+from transformers import CLIPTextModel
 
+from nextgpt_chat.generate.text_encoder import prompt_embeddings
 from nextgpt_chat.training.loop import Losses
 
 SNR_LIMIT = 5.0
@@ -47,3 +49,19 @@ def velocity_loss(predict: Callable[[Tensor, Tensor], Tensor], latents: Tensor, 
     # In velocity terms min-SNR-gamma is min(snr, gamma) / (snr + 1); the 1 keeps the pure-noise end, where snr is 0, alive.
     weights = ratio.clamp(max=SNR_LIMIT).add(1) / (ratio + 1)
     return {"loss": (errors * weights).mean(), "velocity": errors.mean().detach()}
+
+
+class DiffusionLoss(nn.Module):
+    """The loss of a UNet, of pictures or of clips, under frozen prompt embeddings."""
+
+    def __init__(self, unet: nn.Module, text_encoder: CLIPTextModel) -> None:
+        super().__init__()
+        self.unet = unet
+        # In a dictionary, so that it is neither trained, averaged nor saved with the UNet.
+        self.frozen = {"text_encoder": text_encoder}
+        self.scheduler = new_scheduler()
+
+    def forward(self, latents: Tensor, ids: Tensor) -> Losses:
+        """Scaled latents [B, C, ..., H, W] with their prompts [B, L]."""
+        prompts = prompt_embeddings(self.frozen["text_encoder"].to(latents.device), ids)
+        return velocity_loss(lambda noisy, times: self.unet(noisy, times, prompts).sample, latents, self.scheduler)

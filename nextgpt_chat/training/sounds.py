@@ -8,16 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.play import VOICES, play
 from nextgpt_chat.tinyland.scene import Scene, random_scene
 from nextgpt_chat.tinyland.unnamed import imagined_voice
+
+AT_ONCE = 64
+"""Sounds whose samples are held in memory together."""
 
 
 def sound_batch(scenes: Sequence[Scene], rng: random.Random) -> Tensor:
     """Scenes as samples, float32 [B, 32768]. A thing that Tinyland does not have sounds as it is imagined."""
     voices = [None if scene.thing in VOICES else imagined_voice(scene.thing) for scene in scenes]
     return torch.from_numpy(np.stack([play(scene, rng, voice) for scene, voice in zip(scenes, voices, strict=True)]))
+
+
+def mel_batch(scenes: Sequence[Scene], rng: random.Random) -> Tensor:
+    """Scenes as log-mel spectrograms [B, T, M], rendered `AT_ONCE` at a time."""
+    pieces = [scenes[i : i + AT_ONCE] for i in range(0, len(scenes), AT_ONCE)]
+    return torch.cat([log_mel(sound_batch(piece, rng)) for piece in pieces])
 
 
 def heard_scene(imagined: Sequence[str], share: float, rng: random.Random) -> Scene:

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoTokenizer, ClapTextConfig, ClapTextModelWithProjection, PreTrainedTokenizerBase, SpeechT5HifiGan
 
-from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.tinyland.captions import SOUNDING, free_sound_caption, plural, sound_caption
 from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.captioned import text_batch, whole_words
 from nextgpt_chat.training.diffusion import new_scheduler, velocity_loss
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.sounds import heard_scene, sound_batch
+from nextgpt_chat.training.sounds import heard_scene, mel_batch
 
 PLAN = Plan(steps=5000, rate=1e-3, decay=0.01, ema=0.998, bf16=True)
 BATCH = 48
@@ -100,11 +99,9 @@ class AudioDiffusionLoss(nn.Module):
 def encoded_sounds(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: random.Random) -> tuple[list[Scene], Tensor]:
     """Random training scenes with the scaled latents of one sound each."""
     scenes = [heard_scene(imagined, IMAGINED_SHARE, rng) for _ in range(count)]
-    latents = [
-        vae.encode(log_mel(sound_batch(scenes[i : i + 64], rng))[:, None]).latent_dist.mean * vae.config.scaling_factor
-        for i in range(0, count, 64)
-    ]
-    return scenes, torch.cat(latents)
+    mels = mel_batch(scenes, rng)[:, None]
+    latents = [vae.encode(piece).latent_dist.mean for piece in mels.split(64)]
+    return scenes, torch.cat(latents) * vae.config.scaling_factor
 
 
 def sound_prompt(scene: Scene, imagined: Mapping[str, str], rng: random.Random) -> str:

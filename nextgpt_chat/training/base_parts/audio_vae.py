@@ -7,9 +7,8 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.sounds import any_names, heard_scene, sound_batch
+from nextgpt_chat.training.sounds import any_names, heard_scene, mel_batch
 
 PLAN = Plan(steps=2000, rate=2e-3, decay=0.0, ema=0.99, bf16=True)
 BATCH = 16
@@ -56,7 +55,7 @@ class MelVaeLoss(nn.Module):
 def rendered_mels(rng: random.Random, count: int) -> Tensor:
     """Log-mel spectrograms [N, 1, T, M] of random training sounds."""
     scenes = [heard_scene(any_names(rng, count), IMAGINED, rng) for _ in range(count)]
-    return torch.cat([log_mel(sound_batch(scenes[i : i + 64], rng)) for i in range(0, count, 64)])[:, None]
+    return mel_batch(scenes, rng)[:, None]
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 
 from nextgpt_chat.encode.imagebind import ImageBind
-from nextgpt_chat.generate.text_encoder import clip_text_model, prompt_embeddings
+from nextgpt_chat.generate.text_encoder import clip_text_model
 from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption, plural
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import SEEN, THINGS, Scene
 from nextgpt_chat.training.captioned import text_batch, whole_words
-from nextgpt_chat.training.diffusion import new_scheduler, velocity_loss
-from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.diffusion import DiffusionLoss, new_scheduler
+from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
 PLAN = Plan(steps=8_000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
@@ -75,23 +75,6 @@ def new_unet() -> UNet2DConditionModel:
         addition_embed_type_num_heads=4,
         resnet_time_scale_shift="scale_shift",
     )
-
-
-class DiffusionLoss(nn.Module):
-    """The loss of the UNet under frozen prompt embeddings."""
-
-    def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> None:
-        super().__init__()
-        self.unet = unet
-        self.frozen = {
-            "text_encoder": text_encoder
-        }  # in a dictionary, so that it is neither trained, averaged nor saved with the UNet
-        self.scheduler = new_scheduler()
-
-    def forward(self, latents: Tensor, ids: Tensor) -> Losses:
-        """Scaled latents [B, C, H, W] with their prompts [B, L]."""
-        prompts = prompt_embeddings(self.frozen["text_encoder"].to(latents.device), ids)
-        return velocity_loss(lambda noisy, times: self.unet(noisy, times, prompts).sample, latents, self.scheduler)
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:

@@ -18,14 +18,13 @@ from torch.nn import functional
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from nextgpt_chat.encode.imagebind import AUDIO, TEXT, VISION, ImageBind, ImageBindConfig, Trunk
-from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.tinyland.captions import caption, clip_caption, sound_caption
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import HEARD, Scene
 from nextgpt_chat.training.captioned import captioned, captioned_sound, fits, named_caption_batch, scene_batch, text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import clip_batch, random_unnamed
-from nextgpt_chat.training.sounds import sound_batch
+from nextgpt_chat.training.sounds import mel_batch
 
 PLAN = Plan(steps=2000, rate=1e-3, decay=0.02, bf16=True, save_every=100)
 LENGTH = 13
@@ -118,7 +117,7 @@ def new_imagebind(vocabulary: int) -> ImageBind:
 def rendered_sounds(rng: random.Random, count: int) -> tuple[list[Scene], Tensor]:
     """Random training scenes with the log-mel spectrograms [N, T, M] of one sound each."""
     scenes = [training_scene(rng, ("audio",)) for _ in range(count)]
-    return scenes, torch.cat([log_mel(sound_batch(scenes[i : i + 64], rng)) for i in range(0, count, 64)])
+    return scenes, mel_batch(scenes, rng)
 
 
 def binding_batch(

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, TextToVideoSDPipeline, UNet3DConditionModel
-from torch import Tensor, nn
-from transformers import AutoTokenizer, CLIPTextModel
+from torch import Tensor
+from transformers import AutoTokenizer
 
 from nextgpt_chat.encode.imagebind import ImageBind
-from nextgpt_chat.generate.text_encoder import prompt_embeddings
 from nextgpt_chat.tinyland.captions import MOTION, MOTION_WORDS
 from nextgpt_chat.tinyland.film import FRAMES
 from nextgpt_chat.tinyland.holdout import HELD_OUT_MOTIONS
@@ -32,8 +31,8 @@ from nextgpt_chat.training.base_parts.image_diffusion import (
     shown_scene,
 )
 from nextgpt_chat.training.captioned import text_batch, whole_words
-from nextgpt_chat.training.diffusion import new_scheduler, velocity_loss
-from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.diffusion import DiffusionLoss, new_scheduler
+from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import clip_batch
 
 PLAN = Plan(steps=6000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
@@ -60,21 +59,6 @@ def new_unet() -> UNet3DConditionModel:
         attention_head_dim=16,
         norm_num_groups=4,
     )
-
-
-class VideoDiffusionLoss(nn.Module):
-    """The loss of the UNet under frozen prompt embeddings."""
-
-    def __init__(self, unet: UNet3DConditionModel, text_encoder: CLIPTextModel) -> None:
-        super().__init__()
-        self.unet = unet
-        self.frozen = {"text_encoder": text_encoder}  # in a dictionary, as in the image decoder's loss
-        self.scheduler = new_scheduler()
-
-    def forward(self, latents: Tensor, ids: Tensor) -> Losses:
-        """Scaled latents [B, C, T, H, W] with their prompts [B, L]."""
-        prompts = prompt_embeddings(self.frozen["text_encoder"].to(latents.device), ids)
-        return velocity_loss(lambda noisy, times: self.unet(noisy, times, prompts).sample, latents, self.scheduler)
 
 
 def moving_scene(imagined: Sequence[str], rng: random.Random) -> Shown:
@@ -111,7 +95,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
     vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
     text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
-    model = VideoDiffusionLoss(new_unet(), text_encoder)
+    model = DiffusionLoss(new_unet(), text_encoder)
     words = whole_words(tokenizer)
     imagined, words = words[:IMAGINED], words[IMAGINED:]
     rng = random.Random(seed)
