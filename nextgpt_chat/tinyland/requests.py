@@ -139,7 +139,8 @@ def mixed_request(seen: Medium, heard: Medium, rng: random.Random) -> Exchange:
     them = "it" if seen.scene.count == 1 else "them"
     asks = ("{} and let me hear {}", "{} and its sound", "{} with sound", "{} and play the sound too")
     ask = pick(rng, REQUEST[seen.kind]).format(free(seen.scene, rng)).rstrip("?")
-    return Exchange(pick(rng, asks).format(ask, them), here((seen, heard), rng), made=(seen, heard), intent="make")
+    made = (seen, heard) if seen.kind == "image" else (heard, seen)  # a clip has the sound before it as its track
+    return Exchange(pick(rng, asks).format(ask, them), here(made, rng), made=made, intent="make")
 
 
 def outside_request(rng: random.Random, words: outside.Outside = outside.TRAINING, kinds: tuple[str, ...] = ("image",)) -> Exchange:

@@ -16,7 +16,7 @@ from nextgpt_chat.tinyland.edits import edit, turn
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.holdout import HELD_OUT
 from nextgpt_chat.tinyland.questions import question, which
-from nextgpt_chat.tinyland.requests import OWN_COLOUR
+from nextgpt_chat.tinyland.requests import OWN_COLOUR, mixed_request
 from nextgpt_chat.tinyland.scene import ATTRIBUTES, Scene
 from nextgpt_chat.training.talk import comparisons, odd_questions
 
@@ -92,6 +92,15 @@ def test_a_turn_keeps_the_things() -> None:
     assert exchange is not None
     assert exchange.made == (Medium("image", sound.scene),)
     assert turn(Medium("image", Scene("drum", "blue", count=3)), "audio", rng) is not None
+
+
+def test_a_clip_with_sound_comes_behind_its_sound_which_is_then_its_track() -> None:
+    rng = random.Random(10)
+    dog = Scene("dog", "blue", motion="up")
+    made = mixed_request(Medium("video", dog), Medium("audio", dog), rng).made
+    assert [medium.kind for medium in made] == ["audio", "video"]
+    made = mixed_request(Medium("image", dog), Medium("audio", dog), rng).made
+    assert [medium.kind for medium in made] == ["image", "audio"]
 
 
 def test_the_right_one_of_several_is_named() -> None:
