@@ -45,6 +45,8 @@ class Decoding(BaseModel):
     """Frames of a clip."""
     frame_rate: float = 0
     """Frames in a second."""
+    first_frame: bool = False
+    """Whether the image decoder draws the first frame of a clip, and the video decoder lets it move."""
     seconds: float = 0
     """Length of a sound."""
     strength: float = 1.0

@@ -25,7 +25,7 @@ from nextgpt_chat.encode.input_projection import InputProjection
 from nextgpt_chat.encode.preprocessing import audio_tensor, image_tensor, square, video_tensor
 from nextgpt_chat.errors import Cancelled, InputError, SetupError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
-from nextgpt_chat.generate.decoders import load_decoder
+from nextgpt_chat.generate.decoders import load_decoders
 from nextgpt_chat.generate.decoding import Denoising
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.generate.thread import in_thread
@@ -67,10 +67,7 @@ class Pipeline:
         )
         _load(self.input_projection, checkpoint.part("input_projection.safetensors"), device)
         _load(self.output_projections, checkpoint.part("output_projections.safetensors"), device)
-        self.decoders = {
-            kind: load_decoder(kind, checkpoint.part(f"{kind}_decoder"), decoding, device)
-            for kind, decoding in checkpoint.decoding.items()
-        }
+        self.decoders = load_decoders(checkpoint, device)
         self._projected: dict[str, Tensor] = {}
 
     def reply(self, conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
@@ -202,10 +199,12 @@ class Pipeline:
         with torch.inference_mode():
             prompt = self.output_projections[kind](group.states, group.embeddings)
         begin = begin_from(start, kind, decoding) if start else None
+        decoder = self.decoders[kind]
+        steps = decoder.steps(how, begin)
         medium = np.empty(0)
-        for done in in_thread(lambda report: self.decoders[kind].make(prompt, how, begin, report, cancelled)):
+        for done in in_thread(lambda report: decoder.make(prompt, how, begin, report, cancelled)):
             if isinstance(done, int):
-                yield MediaProgress(index, done, how.real_steps(begin is not None))
+                yield MediaProgress(index, done, steps)
             else:
                 medium = done
         used: dict[str, Any] = {"steps": how.steps, "guidance": how.guidance}
@@ -225,16 +224,14 @@ def last_medium(conversation: Conversation, kinds: Collection[str]) -> Media | N
 
 
 def begin_from(start: Media, kind: str, decoding: Decoding) -> np.ndarray:
-    """An earlier medium in the shape of what is made from it: a clip begins from a picture as one that stands still."""
+    """An earlier medium in the shape of what is made from it; a picture is one frame to begin a clip from."""
     if kind == "audio":
         length = round(decoding.seconds * RATE)
         samples = read_audio(start.path)[:length]
         return np.pad(samples, (0, length - len(samples)))
     frames = [read_image(start.path)] if start.kind == "image" else list(read_video(start.path, decoding.frames or 1))
     frames = [square(frame, decoding.size) for frame in frames]
-    if kind == "image":
-        return frames[0]
-    return np.stack(frames * decoding.frames if len(frames) == 1 else frames)
+    return frames[0] if kind == "image" else np.stack(frames)
 
 
 class _Clock:

@@ -118,9 +118,9 @@ def test_a_medium_begins_from_the_newest_one_that_fits_in_its_own_shape(tmp_path
     assert last_medium(Conversation(conversation.turns[1:]), STARTS["video"]) is None
     sizes = Decoding(steps=1, max_steps=1, guidance=1, max_guidance=1, size=40, frames=8, seconds=1.0)
     moving, still = begin_from(clip, "video", sizes), begin_from(image, "video", sizes)
-    assert moving.shape == still.shape == (8, 40, 40, 3)
+    assert moving.shape == (8, 40, 40, 3)
     assert not np.array_equal(moving[0], moving[-1])
-    assert np.array_equal(still[0], still[-1])
+    assert still.shape == (1, 40, 40, 3)
     picture = sizes.model_copy(update={"frames": 0})
     assert np.abs(begin_from(clip, "image", picture).astype(int) - moving[0]).mean() < 1
     assert begin_from(sound, "audio", sizes).shape == (16_000,)

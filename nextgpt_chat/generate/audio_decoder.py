@@ -28,6 +28,10 @@ class AudioDecoder:
         with torch.inference_mode():
             self._empty = functional.normalize(self.pipeline.text_encoder(**empty).text_embeds, dim=-1)
 
+    def steps(self, how: Denoising, start: np.ndarray | None) -> int:
+        """See `Decoder`."""
+        return how.real_steps(start is not None)
+
     def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`; of prompt embeddings [1, 1, D] only the direction counts, as in AudioLDM's own."""
         options = how.options()

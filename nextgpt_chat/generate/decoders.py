@@ -1,20 +1,26 @@
 """The decoder of each kind of medium."""
 
-from pathlib import Path
-
 import torch
 
-from nextgpt_chat.checkpoint import Decoding
+from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.generate.audio_decoder import AudioDecoder
 from nextgpt_chat.generate.decoding import Decoder
 from nextgpt_chat.generate.image_decoder import ImageDecoder
 from nextgpt_chat.generate.video_decoder import VideoDecoder
 
 
-def load_decoder(kind: str, folder: Path, decoding: Decoding, device: torch.device) -> Decoder:
-    """The decoder of one kind of medium."""
-    if kind == "image":
-        return ImageDecoder(folder, decoding.size, device)
-    if kind == "video":
-        return VideoDecoder(folder, decoding.size, decoding.frames, device)
-    return AudioDecoder(folder, decoding.seconds, device)
+def load_decoders(checkpoint: Checkpoint, device: torch.device) -> dict[str, Decoder]:
+    """The decoders of a checkpoint by kind of medium."""
+    decoders: dict[str, Decoder] = {}
+    for kind in ("image", "video", "audio"):  # a clip may need what draws pictures
+        if not (decoding := checkpoint.decoding.get(kind)):
+            continue
+        folder = checkpoint.part(f"{kind}_decoder")
+        if kind == "image":
+            decoders[kind] = ImageDecoder(folder, decoding.size, device)
+        elif kind == "video":
+            drawing = decoders["image"] if decoding.first_frame else None
+            decoders[kind] = VideoDecoder(folder, decoding.size, decoding.frames, device, drawing)
+        else:
+            decoders[kind] = AudioDecoder(folder, decoding.seconds, device)
+    return decoders

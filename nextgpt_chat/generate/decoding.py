@@ -42,8 +42,12 @@ class Denoising:
 class Decoder(Protocol):
     """A diffusion decoder that reports its steps and can be stopped between them."""
 
+    def steps(self, how: Denoising, start: np.ndarray | None) -> int:
+        """Denoising steps that `make` takes."""
+        ...
+
     def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
-        """Prompt embeddings [1, L, D] -> a medium; `start` is one of the same shape to begin from.
+        """Prompt embeddings [1, L, D] -> a medium; `start` is one of the same shape to begin from. A clip can also begin from one frame.
 
         Raises `Cancelled` once `stop()` is true.
         """

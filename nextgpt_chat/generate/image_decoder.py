@@ -30,6 +30,10 @@ class ImageDecoder:
         with torch.inference_mode():
             self._empty = self.pipeline.encode_prompt("", device, 1, False)[0]
 
+    def steps(self, how: Denoising, start: np.ndarray | None) -> int:
+        """See `Decoder`."""
+        return how.real_steps(start is not None)
+
     def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`."""
 

@@ -1,40 +1,65 @@
-"""Prompt embeddings to a clip: the pipeline of Zeroscope, driven by embeddings instead of text."""
+"""Prompt embeddings to a clip: the pipeline of Zeroscope, driven by embeddings instead of text.
+
+It makes clips from noise, or lets a picture move that the image decoder draws from the same embeddings (Emu Video, arXiv 2311.10709).
+"""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import TextToVideoSDPipeline, VideoToVideoSDPipeline
+from PIL import Image
 from torch import Tensor
 
-from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, step_done
+from nextgpt_chat.generate.decoding import Decoder, Denoising, Progress, Stop, step_done
 
 
 class VideoDecoder:
     """Makes clips, uint8 [frames, size, size, 3]."""
 
-    def __init__(self, folder: Path, size: int, frames: int, device: torch.device) -> None:
-        """Loads a standard pipeline folder; nothing is fetched."""
+    def __init__(self, folder: Path, size: int, frames: int, device: torch.device, drawing: Decoder | None = None) -> None:
+        """Loads a standard pipeline folder; nothing is fetched. `drawing` makes first frames of the same size from the same embeddings."""
         self.pipeline = TextToVideoSDPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         ).to(device)
         self._from_video = VideoToVideoSDPipeline(**self.pipeline.components)
         for pipeline in (self.pipeline, self._from_video):
             pipeline.set_progress_bar_config(disable=True)
-        self.size, self.frames = size, frames
+        self.size, self.frames, self.drawing = size, frames, drawing
         with torch.inference_mode():
             self._empty = self.pipeline.encode_prompt("", device, 1, False)[0]
 
-    def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
+    def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""
+        if self.drawing is None:
+            return how.real_steps(start is not None)
+        return self._drawing_steps(self.drawing, how, start) + how.real_steps(True)
+
+    def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
+        """See `Decoder`. One frame to begin from [1, size, size, 3] is kept; a clip [frames, size, size, 3] may be changed all over."""
+        before = 0
+        if self.drawing is not None:
+            before = self._drawing_steps(self.drawing, how, start)
+            if before:
+                first = self.drawing.make(prompt, how, None if start is None else start[0], progress, stop)
+                start = first[None]
         common = {
             "prompt_embeds": prompt.to(self._empty.dtype),
             "negative_prompt_embeds": self._empty,
             **how.options(),
-            "callback": lambda step, _time, _latents: step_done(step, progress, stop),
+            "callback": lambda step, _time, _latents: step_done(before + step, progress, stop),
         }
         if start is None:
             made = self.pipeline(**common, height=self.size, width=self.size, num_frames=self.frames)
         else:
-            made = self._from_video(**common, video=list(start), strength=how.strength)
+            # as PIL, since arrays are taken for 0 to 1 whatever their type is
+            frames = [Image.fromarray(frame) for frame in (start if len(start) > 1 else np.repeat(start, self.frames, axis=0))]
+            made = self._from_video(**common, video=frames, strength=how.strength)
         return (made.frames[0] * 255).round().astype(np.uint8)
+
+    @staticmethod
+    def _drawing_steps(drawing: Decoder, how: Denoising, start: np.ndarray | None) -> int:
+        """Steps that the first frame takes: none if it is there."""
+        if start is not None and len(start) == 1:
+            return 0
+        return drawing.steps(how, None if start is None else start[0])

@@ -32,11 +32,11 @@ DESCRIPTION = {
     "outputs": ["text", "image", "video", "audio"],
     "context": 384,
 }
-BOUNDS = {"steps": 20, "max_steps": 50, "guidance": 2.5, "max_guidance": 8.0}
+BOUNDS = {"steps": 20, "max_steps": 50, "guidance": 2.5, "max_guidance": 8.0, "strength": 0.6}
 DECODING = {
-    "image": {**BOUNDS, "size": 80, "strength": 0.9},
-    "video": {**BOUNDS, "size": 80, "frames": FRAMES, "frame_rate": FRAME_RATE, "strength": 0.9},
-    "audio": {**BOUNDS, "seconds": SAMPLES / RATE, "strength": 0.9},
+    "image": {**BOUNDS, "size": 80},
+    "video": {**BOUNDS, "size": 80, "frames": FRAMES, "frame_rate": FRAME_RATE, "first_frame": True},
+    "audio": {**BOUNDS, "seconds": SAMPLES / RATE},
 }
 DECODERS: dict[str, type[DiffusionPipeline]] = {
     "image": StableDiffusionPipeline,

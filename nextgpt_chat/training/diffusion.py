@@ -2,6 +2,11 @@
 
 They predict velocity (Salimans and Ho, arXiv 2202.00512) on a schedule that ends in pure noise (Lin et al., arXiv 2305.08891), because at
 this size a schedule that leaks the mean of the picture costs day, night and colour.
+
+They also learn to begin from another medium, the source. A pipeline covers a source with noise up to some time and then denoises (SDEdit,
+arXiv 2108.01073). Untrained for it, a denoiser takes what is left of the source for what it has to make, and a car stays red that was to be
+blue. But what a pipeline covers, a √ᾱ share of the source and noise, is just as well the target under other noise: the noise and the
+difference from target to source, as large as it is at that time. Under this noise the target is learnt like any other.
 """
 
 from collections.abc import Callable
@@ -34,13 +39,20 @@ def new_scheduler() -> DDIMScheduler:
     )
 
 
-def velocity_loss(predict: Callable[[Tensor, Tensor], Tensor], latents: Tensor, scheduler: DDIMScheduler) -> Losses:
+STRENGTHS = (0.3, 0.7)
+"""From which to which share of all noise a source is covered in training."""
+BEGUN = 0.4
+"""Share of pictures and sounds that begin from a source; the others begin from nothing."""
+
+
+def velocity_loss(
+    predict: Callable[[Tensor, Tensor], Tensor], latents: Tensor, scheduler: DDIMScheduler, sources: Tensor, begun: float
+) -> Losses:
     """Error of the velocity at one random time for each of the scaled latents [B, ...], weighted by min-SNR.
 
-    `predict` maps noisy latents and times [B] to velocities.
+    `predict` maps noisy latents and times [B] to velocities. A share `begun` of the latents are made from their `sources` [B, ...].
     """
-    noise = torch.randn_like(latents)
-    times = torch.randint(0, scheduler.config.num_train_timesteps, (len(latents),), device=latents.device)
+    noise, times = noise_from(sources, latents, scheduler, begun)
     noisy = scheduler.add_noise(latents, noise, times)
     velocity = scheduler.get_velocity(latents, noise, times)
     signal = scheduler.alphas_cumprod.to(latents.device)[times]
@@ -51,17 +63,34 @@ def velocity_loss(predict: Callable[[Tensor, Tensor], Tensor], latents: Tensor, 
     return {"loss": (errors * weights).mean(), "velocity": errors.mean().detach()}
 
 
+def noise_from(sources: Tensor, latents: Tensor, scheduler: DDIMScheduler, begun: float) -> tuple[Tensor, Tensor]:
+    """Noise [B, ...] and times [B] under which latents are learnt; of a share `begun`, those on the way from their sources."""
+    noise = torch.randn_like(latents)
+    last = scheduler.config.num_train_timesteps
+    begins = torch.rand(len(latents), device=latents.device) < begun
+    start = torch.empty(len(latents), device=latents.device).uniform_(*STRENGTHS).where(begins, 1.0) * last
+    times = (torch.rand(len(latents), device=latents.device) * start).long()
+    signal = scheduler.alphas_cumprod.to(latents.device)[start.long() - 1]
+    left = (signal / (1 - signal)).sqrt() * begins
+    return noise + left.view(-1, *[1] * (latents.dim() - 1)) * (sources - latents), times
+
+
 class DiffusionLoss(nn.Module):
     """The loss of a UNet, of pictures or of clips, under frozen prompt embeddings."""
 
-    def __init__(self, unet: nn.Module, text_encoder: CLIPTextModel) -> None:
+    def __init__(self, unet: nn.Module, text_encoder: CLIPTextModel, begun: float = BEGUN) -> None:
         super().__init__()
-        self.unet = unet
+        self.unet, self.begun = unet, begun
         # In a dictionary, so that it is neither trained, averaged nor saved with the UNet.
         self.frozen = {"text_encoder": text_encoder}
         self.scheduler = new_scheduler()
 
-    def forward(self, latents: Tensor, ids: Tensor) -> Losses:
-        """Scaled latents [B, C, ..., H, W] with their prompts [B, L]."""
+    def forward(self, latents: Tensor, sources: Tensor, ids: Tensor) -> Losses:
+        """Scaled latents [B, C, ..., H, W] with what they may begin from, of the same shape, and their prompts [B, L]."""
         prompts = prompt_embeddings(self.frozen["text_encoder"].to(latents.device), ids)
-        return velocity_loss(lambda noisy, times: self.unet(noisy, times, prompts).sample, latents, self.scheduler)
+
+        def predict(noisy: Tensor, times: Tensor) -> Tensor:
+            velocity: Tensor = self.unet(noisy, times, prompts).sample
+            return velocity
+
+        return velocity_loss(predict, latents, self.scheduler, sources, self.begun)

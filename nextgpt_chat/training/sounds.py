@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from nextgpt_chat.encode.mel import log_mel
-from nextgpt_chat.tinyland.holdout import training_scene
+from nextgpt_chat.tinyland.holdout import is_held_out, training_scene
 from nextgpt_chat.tinyland.play import VOICES, play
-from nextgpt_chat.tinyland.scene import Scene, random_scene
+from nextgpt_chat.tinyland.scene import HEARD, VALUES, Scene, random_scene
 from nextgpt_chat.tinyland.unnamed import imagined_voice
 
 AT_ONCE = 64
@@ -35,6 +35,16 @@ def heard_scene(imagined: Sequence[str], share: float, rng: random.Random) -> Sc
     if rng.random() < share:
         return replace(random_scene(rng), thing=rng.choice(imagined))
     return training_scene(rng, ("audio",))
+
+
+def changed_sound(scene: Scene, imagined: Sequence[str], rng: random.Random) -> Scene:
+    """The scene with one change that can be heard, to what training may hear; an imagined thing becomes another one."""
+    while True:
+        name = rng.choice(HEARD)
+        values = imagined if name == "thing" and scene.thing in imagined else VALUES[name]
+        changed = replace(scene, **{name: rng.choice(values)})
+        if changed != scene and (changed.thing in imagined or not is_held_out(changed, "audio")):
+            return changed
 
 
 def any_names(rng: random.Random, count: int) -> list[str]:

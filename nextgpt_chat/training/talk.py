@@ -19,8 +19,8 @@ from nextgpt_chat.tinyland.questions import question
 from nextgpt_chat.training.captioned import NAMES
 from nextgpt_chat.training.loop import processes
 
-LENGTHS = (1, 2, 2, 3, 4, 5)
-"""Exchanges of the dialogues in a batch, drawn once per batch so that little of it is padding."""
+LENGTHS = (1, 2, 2, 3, 4, 5, 7, 10)
+"""Exchanges of the dialogues in a batch, drawn once per batch so that little of it is padding. Ten fill the model's context."""
 DECISIVE = 20.0
 """Weight of a word that hangs on a comparison."""
 NAMING = 5.0

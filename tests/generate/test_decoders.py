@@ -1,7 +1,9 @@
 """Decoders on pipelines of the real classes with random weights, saved and loaded as a checkpoint's are."""
 
 import random
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ from diffusers import AudioLDMPipeline, AutoencoderKL, StableDiffusionPipeline, 
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from nextgpt_chat.checkpoint import Decoding
+from nextgpt_chat.checkpoint import Checkpoint, Decoding
 from nextgpt_chat.errors import Cancelled
-from nextgpt_chat.generate.decoders import load_decoder
+from nextgpt_chat.generate.decoders import load_decoders
 from nextgpt_chat.generate.decoding import Decoder, Denoising
 from nextgpt_chat.tinyland.film import film
 from nextgpt_chat.tinyland.scene import Scene
@@ -62,12 +64,23 @@ def pipeline(kind: str) -> StableDiffusionPipeline | TextToVideoSDPipeline | Aud
     )
 
 
-@pytest.fixture(scope="module", params=("image", "video", "audio"))
-def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Decoder]:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    pipeline(request.param).save_pretrained(folder)
-    return request.param, load_decoder(request.param, folder, DECODING, torch.device("cpu"))
+    folder = tmp_path_factory.mktemp("checkpoint")
+    for kind in WIDTHS:
+        pipeline(kind).save_pretrained(folder / f"{kind}_decoder")
+    return folder
+
+
+def decoders(folder: Path, kinds: Collection[str], **decoding: Any) -> dict[str, Decoder]:
+    every = {kind: DECODING.model_copy(update=decoding) for kind in kinds}
+    return load_decoders(Checkpoint.model_construct(folder=folder, decoding=every), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module", params=("image", "video", "audio"))
+def loaded(request: pytest.FixtureRequest, folder: Path) -> tuple[str, Decoder]:
+    return request.param, decoders(folder, (request.param,))[request.param]
 
 
 def prompt(kind: str) -> torch.Tensor:
@@ -99,7 +112,7 @@ def test_what_begins_from_another_takes_fewer_steps_and_depends_on_it(loaded: tu
     made = decoder.make(prompt(kind), HOW, start(kind), done.append, lambda: False)
     assert made.shape == SHAPES[kind]
     assert done == [1, 2]
-    assert len(done) == HOW.real_steps(True)
+    assert len(done) == decoder.steps(HOW, start(kind))
     other = decoder.make(prompt(kind), HOW, np.zeros_like(start(kind)), lambda _: None, lambda: False)
     assert not np.array_equal(made, other)
     plain = decoder.make(prompt(kind), HOW, None, done.append, lambda: False)
@@ -114,3 +127,22 @@ def test_it_stops_between_two_steps(loaded: tuple[str, Decoder]) -> None:
         decoder.make(prompt(kind), HOW, None, done.append, lambda: len(done) == 2)
     assert done == [1, 2]
     assert decoder.make(prompt(kind), HOW, None, lambda _: None, lambda: False).shape == SHAPES[kind]
+
+
+def test_the_image_decoder_draws_the_first_frame_of_a_clip(folder: Path) -> None:
+    drawing, filming = decoders(folder, ("image", "video"), first_frame=True).values()
+    clip, picture = start("video"), drawing.make(prompt("image"), HOW, None, lambda _: None, lambda: False)
+
+    def filmed(begin: np.ndarray | None, steps: list[int]) -> np.ndarray:
+        done: list[int] = []
+        made = filming.make(prompt("video"), HOW, begin, done.append, lambda: False)
+        assert done == steps
+        assert len(done) == filming.steps(HOW, begin)
+        return made
+
+    from_nothing = filmed(None, [1, 2, 3, 4, 5, 6])  # a picture in four steps, a clip from it in two
+    assert np.array_equal(from_nothing, filmed(picture[None], [1, 2]))  # the same picture, given
+    edited = drawing.make(prompt("image"), HOW, clip[0], lambda _: None, lambda: False)
+    assert np.array_equal(filmed(clip, [1, 2, 3, 4]), filmed(edited[None], [1, 2]))
+    with pytest.raises(Cancelled):
+        filming.make(prompt("video"), HOW, None, lambda _: None, lambda: True)

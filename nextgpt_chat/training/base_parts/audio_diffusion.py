@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoTokenizer, ClapTextConfig, ClapTextModelWithProjection, PreTrainedTokenizerBase, SpeechT5HifiGan
 
+from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.tinyland.captions import SOUNDING, free_sound_caption, plural, sound_caption
 from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.captioned import text_batch, whole_words
-from nextgpt_chat.training.diffusion import new_scheduler, velocity_loss
+from nextgpt_chat.training.diffusion import BEGUN, new_scheduler, velocity_loss
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.sounds import heard_scene, mel_batch
+from nextgpt_chat.training.sounds import changed_sound, heard_scene, sound_batch
 
 PLAN = Plan(steps=5000, rate=1e-3, decay=0.01, ema=0.998, bf16=True)
 BATCH = 48
@@ -87,21 +88,32 @@ class AudioDiffusionLoss(nn.Module):
         self.unet, self.text_encoder = unet, text_encoder
         self.scheduler = new_scheduler()
 
-    def forward(self, latents: Tensor, ids: Tensor, mask: Tensor) -> Losses:
-        """Scaled latents [B, C, H, W] with their prompts [B, L]."""
+    def forward(self, latents: Tensor, sources: Tensor, ids: Tensor, mask: Tensor) -> Losses:
+        """Scaled latents [B, C, H, W] with what they may begin from, of the same shape, and their prompts [B, L]."""
         embedded = functional.normalize(self.text_encoder(ids, mask).text_embeds, dim=-1)
-        return velocity_loss(
-            lambda noisy, times: self.unet(noisy, times, None, class_labels=embedded).sample, latents, self.scheduler
-        )
+
+        def predict(noisy: Tensor, times: Tensor) -> Tensor:
+            velocity: Tensor = self.unet(noisy, times, None, class_labels=embedded).sample
+            return velocity
+
+        return velocity_loss(predict, latents, self.scheduler, sources, BEGUN)
 
 
 @torch.no_grad()
 def encoded_sounds(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: random.Random) -> tuple[list[Scene], Tensor]:
-    """Random training scenes with the scaled latents of one sound each."""
-    scenes = [heard_scene(imagined, IMAGINED_SHARE, rng) for _ in range(count)]
-    mels = mel_batch(scenes, rng)[:, None]
-    latents = [vae.encode(piece).latent_dist.mean for piece in mels.split(64)]
-    return scenes, torch.cat(latents) * vae.config.scaling_factor
+    """Random training scenes with the scaled latents of one sound each. Each two in turn are the same sound before and after a change."""
+    scenes: list[Scene] = []
+    latents = []
+    while len(scenes) < count:
+        samples = []
+        for _ in range(32):
+            scene = heard_scene(imagined, IMAGINED_SHARE, rng)
+            seed = rng.getrandbits(32)  # of both, so that what is not changed sounds as it sounded
+            for either in (scene, changed_sound(scene, imagined, rng)):
+                samples.append(sound_batch([either], random.Random(seed)))
+                scenes.append(either)
+        latents.append(vae.encode(log_mel(torch.cat(samples))[:, None]).latent_dist.mean * vae.config.scaling_factor)
+    return scenes, torch.cat(latents)
 
 
 def sound_prompt(scene: Scene, imagined: Mapping[str, str], rng: random.Random) -> str:
@@ -126,8 +138,9 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
 
     def batch(rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:
         chosen = [rng.randrange(len(scenes)) for _ in range(BATCH)]
+        others = [i ^ 1 for i in chosen]
         ids, _ = text_batch(tokenizer, [sound_prompt(scenes[i], imagined, rng) for i in chosen], PROMPT_LENGTH)
-        return latents[chosen], ids, ids != tokenizer.pad_token_id
+        return latents[chosen], latents[others], ids, ids != tokenizer.pad_token_id
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(*rows), folder, seed)
     if not processes().is_main_process:

@@ -15,10 +15,10 @@ from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.generate.text_encoder import clip_text_model
-from nextgpt_chat.tinyland.captions import caption, free_caption, partial_caption, plural
+from nextgpt_chat.tinyland.captions import MOTION, MOTION_WORDS, caption, free_caption, partial_caption, plural
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import SEEN, THINGS, Scene
-from nextgpt_chat.training.captioned import text_batch, whole_words
+from nextgpt_chat.training.captioned import neighbours, text_batch, whole_words
 from nextgpt_chat.training.diffusion import DiffusionLoss, new_scheduler
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
@@ -44,6 +44,8 @@ ODD_NAMES = 0.8
 """Share of prompts for blobs that call them by any word, so that a word alone is no sign of a shape."""
 HIDDEN = 0.1
 """Share of prompts for things that do not name the thing either, so that this is no sign of a blob."""
+FILMED = 0.3
+"""Share of prompts that are those of clips, since a clip begins from a picture."""
 UNCONDITIONAL = 0.1
 """Share of empty prompts, for classifier-free guidance."""
 
@@ -87,12 +89,13 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     imagined, words = words[:IMAGINED], words[IMAGINED:]
     shown, latents = encoded_pictures(vae, imagined, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))
 
-    def batch(rng: random.Random) -> tuple[Tensor, Tensor]:
+    def batch(rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:
         chosen = [rng.randrange(len(shown)) for _ in range(BATCH)]
-        prompts = [denoiser_prompt(*shown[i], words, rng) for i in chosen]
-        return latents[chosen], text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
+        others = [i ^ 1 for i in chosen]
+        prompts = [(clip_prompt if rng.random() < FILMED else denoiser_prompt)(*shown[i], words, rng) for i in chosen]
+        return latents[chosen], latents[others], text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
 
-    fit(model, PLAN.scaled(scale), batch, lambda module, pair: module(*pair), folder, seed)
+    fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(*rows), folder, seed)
     if not processes().is_main_process:
         return
     save_pipeline(model.unet, vae, text_encoder, tokenizer, parts / "image_decoder")
@@ -106,22 +109,25 @@ Shown = tuple[Scene, Collection[str]]
 def encoded_pictures(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: random.Random) -> tuple[list[Shown], Tensor]:
     """Random training scenes with the scaled latents of one picture each: encoded once, since that costs as much as a third of a step.
 
-    `imagined` are the names of imagined things.
+    Each two in turn are the same picture before and after a change. `imagined` are the names of imagined things.
     """
     shown: list[Shown] = []
     latents = []
     while len(shown) < count:
-        chosen = [shown_scene(imagined, rng) for _ in range(min(64, count - len(shown)))]
-        scenes, unnamed = zip(*chosen, strict=True)
-        pixels = picture_batch(scenes, rng, unnamed)
-        latents.append(vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor)
-        shown += chosen
+        pixels = []
+        for _ in range(32):
+            scene, unnamed = shown_scene(imagined, rng)
+            seed = rng.getrandbits(32)  # of both, so that what is not changed stands where it stood
+            for either in neighbours(scene, rng, 2, "video"):
+                pixels.append(picture_batch([either], random.Random(seed), [unnamed]))
+                shown.append((either, unnamed))
+        latents.append(vae.encode(torch.cat(pixels)).latent_dist.mean * vae.config.scaling_factor)
     return shown, torch.cat(latents)
 
 
 def shown_scene(imagined: Sequence[str], rng: random.Random) -> Shown:
-    """A training scene whose things are Tinyland's, imagined ones, or blobs without a name."""
-    scene = training_scene(rng)
+    """A training scene whose things are Tinyland's, imagined ones, or blobs without a name, and move as training may show."""
+    scene = training_scene(rng, ("video",))
     kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
     if kind == "imagined":
         return replace(scene, thing=rng.choice(imagined)), ()
@@ -148,6 +154,12 @@ def denoiser_prompt(scene: Scene, unnamed: Collection[str], words: Sequence[str]
             prompt = free_caption(scene, rng)
     # Tinyland's nouns are one token each in both numbers. So is any other name, which therefore has no plural.
     return prompt if scene.thing in THINGS else prompt.replace(plural(scene.thing, scene.count), scene.thing)
+
+
+def clip_prompt(scene: Scene, unnamed: Collection[str], words: Sequence[str], rng: random.Random) -> str:
+    """The prompt of a picture, and how things move."""
+    prompt = denoiser_prompt(scene, unnamed, words, rng)
+    return prompt and f"{prompt} {MOTION[scene.motion] if rng.random() < CANONICAL else rng.choice(MOTION_WORDS[scene.motion])}"
 
 
 def save_pipeline(
