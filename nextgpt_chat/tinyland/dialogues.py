@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nextgpt_chat.tinyland.edits import edit, heard, turn
+from nextgpt_chat.tinyland.edits import again, edit, edit_twice, heard, removal, turn
 from nextgpt_chat.tinyland.exchange import Exchange, Medium, sentence
 from nextgpt_chat.tinyland.holdout import held_out_scene, training_scene
 from nextgpt_chat.tinyland.questions import before, describe, ordinal, question, unheard, which
@@ -137,7 +137,12 @@ def follow_up(rng: random.Random, seen: Sequence[Medium], kinds: Sequence[str]) 
     if others and dice < 0.28:
         return turn(medium, rng.choice(others), rng)
     if dice < 0.55:
-        return edit(medium, rng)
+        how = rng.random()
+        if how < 0.08:
+            return again(medium, rng)
+        if how < 0.12:
+            return removal(medium, rng)
+        return (edit_twice if how < 0.3 else edit)(medium, rng)
     if dice < 0.83:
         return question(medium, rng)
     if medium.kind == "audio" and all(other.kind == "audio" for other in seen) and dice < 0.88:

@@ -4,9 +4,9 @@ import random
 from dataclasses import replace
 
 from nextgpt_chat.tinyland.captions import NUMBERS, SIZE_WORDS, WHEN_WORDS, WHERE_WORDS, plural, thing_word
-from nextgpt_chat.tinyland.exchange import Exchange, Medium, here, may_become, pick, pronoun, them
+from nextgpt_chat.tinyland.exchange import Exchange, Medium, here, may_become, pick, pronoun, the, them
 from nextgpt_chat.tinyland.requests import OWN_COLOUR, OWN_MOTION
-from nextgpt_chat.tinyland.scene import COLOURS, COUNTS, HEARD, MOTIONS, PLACES, SIZES, THINGS, TIMES, Scene
+from nextgpt_chat.tinyland.scene import ATTRIBUTES, COLOURS, COUNTS, HEARD, MOTIONS, PLACES, SIZES, THINGS, TIMES, Scene
 
 Changes = dict[str, tuple[tuple[str | int, ...], tuple[str, ...]]]
 
@@ -25,6 +25,9 @@ HEARD_CHANGES: Changes = {
     "count": (COUNTS, ("{t}", "now {t}", "play it {t}", "make it {n}", "i want to hear {n}")),
     "thing": (THINGS, ("now {p}", "{p} instead", "the same with {p}", "and {p}?")),
 }  # fmt: skip
+ONE_MORE = ("add one", "one more {p}", "add another {p}", "add one more")
+ONE_LESS = ("remove one", "take one away", "one less", "remove one of them")
+"""Ways to ask for one thing more or less."""
 CHANGES = {"image": SEEN_CHANGES, "video": {**SEEN_CHANGES, **MOTION_CHANGES}, "audio": HEARD_CHANGES}
 PITCH_WORDS = {"big": ("lower", "deeper"), "small": ("higher", "brighter")}
 TIMES_WORDS = {1: "once", 2: "twice", 3: "three times"}
@@ -37,6 +40,9 @@ MOVE = {
     "shrink": ("shrink", "get smaller"),
     "stay": ("stand still", "stop"),
 }
+AGAIN = ("again", "again please", "another one", "try again", "once again", "the same again", "give me another one", "do it again")
+REMOVE = ("remove {them}", "remove {the}", "take {the} away", "delete {them}", "take {them} out")
+NOTHING_LEFT = "Then nothing is left. Ask me for something else."
 TURNS = {
     ("image", "audio"): ("what {do} {pro} sound like?", "let me hear {them}", "what sound {do} {pro} make?", "play the sound", "can i hear {them}?"),
     ("video", "image"): ("show me a picture of {them}", "a picture of {them}, please", "draw {them}", "make a picture of {them}"),
@@ -60,6 +66,9 @@ def edit(medium: Medium, rng: random.Random) -> Exchange:
     words = {"size": SIZE_WORDS, "place": WHERE_WORDS, "time": WHEN_WORDS}.get(name, {}).get(str(value), (str(value),))
     many = changed.scene.count
     kind = plural(thing_word(changed.scene.thing, rng), many)
+    if name == "count" and rng.random() < 0.4 and abs(many - scene.count) == 1:
+        ask = pick(rng, ONE_MORE if many > scene.count else ONE_LESS).format(p=thing_word(scene.thing, rng))
+        return Exchange(ask, here((changed,), rng), made=(changed,), start=True, intent="edit")
     ask = pick(rng, ways).format(
         them=them(scene),
         v=value,
@@ -71,6 +80,33 @@ def edit(medium: Medium, rng: random.Random) -> Exchange:
         h=rng.choice(PITCH_WORDS[changed.scene.size]),
     )
     return Exchange(ask, here((changed,), rng), made=(changed,), start=True, intent="edit")
+
+
+def edit_twice(medium: Medium, rng: random.Random) -> Exchange:
+    """`make it blue and put it on the left`: two attributes change at once."""
+    first = edit(medium, rng)
+    while True:
+        second = edit(first.made[0], rng)
+        (made,) = second.made
+        before, after = (
+            {name for name in ATTRIBUTES[medium.kind] if getattr(either.scene, name) != getattr(made.scene, name)}
+            for either in (medium, first.made[0])
+        )
+        if len(before) == 2 and len(after) == 1:
+            break
+    ask = f"{first.ask.rstrip('?')} and {second.ask.removeprefix('and ')}"
+    return Exchange(ask, here((made,), rng), made=(made,), start=True, intent="edit")
+
+
+def again(medium: Medium, rng: random.Random) -> Exchange:
+    """`another one`: the same words, made anew."""
+    return Exchange(pick(rng, AGAIN), here((medium,), rng), made=(medium,), intent="again")
+
+
+def removal(medium: Medium, rng: random.Random) -> Exchange:
+    """`remove the bird`: nothing else would be there, and there is no picture of nothing."""
+    ask = pick(rng, REMOVE).format(them=them(medium.scene), the=the(medium.scene))
+    return Exchange(ask, NOTHING_LEFT, intent="outside")
 
 
 def animate(medium: Medium, rng: random.Random) -> Exchange | None:

@@ -42,7 +42,7 @@ class Exchange:
     start: bool = False
     """Whether what is made begins from the last medium before it: edits, and pictures that begin to move."""
     intent: str = "talk"
-    """make, edit, turn, describe, ask, before, which, nothing, outside, talk."""
+    """make, edit, again, turn, describe, ask, before, which, nothing, outside, talk."""
 
 
 def pick(rng: random.Random, options: tuple[str, ...]) -> str:

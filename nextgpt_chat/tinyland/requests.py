@@ -24,6 +24,7 @@ ALL_COLOURS = "red, orange, yellow, green, blue, purple, pink and brown"
 NO_THING = f"That is not in Tinyland. I know {ALL_THINGS}."
 NO_COLOUR = f"I do not have that colour. I have {ALL_COLOURS}."
 NO_COUNT = "I can only count to three. Ask me for one, two or three."
+NO_BOTH = "I can only show one kind of thing at a time. Ask me for one of them."
 NO_ANSWER = f"I do not know that. I only know Tinyland: {ALL_THINGS}."
 
 REQUEST = {
@@ -145,7 +146,7 @@ def mixed_request(seen: Medium, heard: Medium, rng: random.Random) -> Exchange:
 
 def outside_request(rng: random.Random, words: outside.Outside = outside.TRAINING, kinds: tuple[str, ...] = ("image",)) -> Exchange:
     """Something that Tinyland does not have, asked for as a medium of one of `kinds`."""
-    kind = rng.choice(("thing", "thing", "colour", "count", "scene", "scene", "question", "question"))
+    kind = rng.choice(("thing", "thing", "colour", "count", "both", "scene", "scene", "question", "question"))
     asked = pick(rng, REQUEST[rng.choice(kinds)])
     if kind == "thing":
         noun = rng.choice(words.things)
@@ -169,6 +170,11 @@ def outside_request(rng: random.Random, words: outside.Outside = outside.TRAININ
         scene = training_scene(rng)
         colour = rng.choice(("", f"{scene.colour} "))
         return Exchange(asked.format(f"{many} {colour}{plural(scene.thing, 2)}"), NO_COUNT, intent="outside")
+    if kind == "both":
+        one, other = (
+            rng.choice(("a ", f"a {rng.choice(COLOURS)} ", "a small ", "a big ")) + thing for thing in rng.sample(THINGS, 2)
+        )
+        return Exchange(asked.format(f"{one} and {other}"), NO_BOTH, intent="outside")
     if kind == "scene":
         return Exchange(asked.format(rng.choice(words.scenes)), NO_THING, intent="outside")
     return Exchange(rng.choice(words.questions), NO_ANSWER, intent="outside")

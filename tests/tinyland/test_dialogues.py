@@ -12,7 +12,7 @@ from nextgpt_chat.tinyland.dialogues import (
     new_medium,
     training_scenes,
 )
-from nextgpt_chat.tinyland.edits import edit, turn
+from nextgpt_chat.tinyland.edits import again, edit, edit_twice, removal, turn
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.holdout import HELD_OUT
 from nextgpt_chat.tinyland.questions import question, which
@@ -131,3 +131,21 @@ def test_odd_questions_do_not_name_what_has_no_name() -> None:
         (unnamed,) = exchange.unnamed
         assert unnamed in ("thing", "colour")
         assert unnamed not in read_text(f"{exchange.ask} {exchange.reply}")
+
+
+def test_two_changes_at_once_one_more_one_less_and_again() -> None:
+    rng = random.Random(8)
+    two = Medium("image", Scene("dog", "red", count=2))
+    for _ in range(300):
+        exchange = edit_twice(two, rng)
+        (made,) = exchange.made
+        assert sum(getattr(made.scene, name) != getattr(two.scene, name) for name in ATTRIBUTES["image"]) == 2
+        assert "and and" not in exchange.ask
+        assert not made.held_out
+    said = {exchange.ask: exchange.made[0].scene.count for exchange in (edit(two, rng) for _ in range(2000))}
+    assert said["add one"] == said["add another dog"] == 3
+    assert said["remove one"] == said["take one away"] == 1
+    repeated = again(two, rng)
+    assert repeated.made == (two,)
+    assert not repeated.start
+    assert not removal(two, rng).made
