@@ -202,14 +202,19 @@ class ImageBind(nn.Module):
     @classmethod
     def from_pretrained(cls, folder: Path) -> "ImageBind":
         """Reads what `save_pretrained` wrote; every key must be there. Returned in float32, in evaluation mode."""
-        described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        described["trunks"] = {name: Trunk(**shape) for name, shape in described["trunks"].items()}
-        for name in ("stem", "audio_stem", "audio_size"):
-            if name in described:
-                described[name] = tuple(described[name])
-        model = cls(ImageBindConfig(**described))
+        model = cls(read_config(folder))
         model.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()})
         return model.eval()
+
+
+def read_config(folder: Path) -> ImageBindConfig:
+    """The shapes of the encoder in a folder that `save_pretrained` wrote."""
+    described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    described["trunks"] = {name: Trunk(**shape) for name, shape in described["trunks"].items()}
+    for name in ("stem", "audio_stem", "audio_size"):
+        if name in described:
+            described[name] = tuple(described[name])
+    return ImageBindConfig(**described)
 
 
 def _preprocessor(name: str, config: ImageBindConfig) -> nn.Module:

@@ -4,12 +4,13 @@ It makes clips from noise, or lets a picture move that the image decoder draws f
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import TextToVideoSDPipeline, VideoToVideoSDPipeline
+from diffusers import TextToVideoSDPipeline, UNet3DConditionModel, VideoToVideoSDPipeline
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from nextgpt_chat.generate.decoding import Decoder, Denoising, Progress, Stop, step_done
 
@@ -25,6 +26,7 @@ class VideoDecoder:
         self._from_video = VideoToVideoSDPipeline(**self.pipeline.components)
         for pipeline in (self.pipeline, self._from_video):
             pipeline.set_progress_bar_config(disable=True)
+        pool_prompt(self.pipeline.unet)
         self.size, self.frames, self.drawing = size, frames, drawing
         with torch.inference_mode():
             self._empty = self.pipeline.encode_prompt("", device, 1, False)[0]
@@ -63,3 +65,17 @@ class VideoDecoder:
         if start is not None and len(start) == 1:
             return 0
         return drawing.steps(how, None if start is None else start[0])
+
+
+def pool_prompt(unet: UNet3DConditionModel) -> None:
+    """Lets a UNet that has a condition beside the time, of a prompt embedding's width, find the sum of the prompt there.
+
+    The pipelines give the prompt to cross-attention alone, from which a UNet this small learns slowly; the time is known at every
+    resolution.
+    """
+
+    def forward(_unet: nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return args, {**options, "timestep_cond": options["encoder_hidden_states"].sum(dim=1)}
+
+    if unet.config.time_cond_proj_dim:
+        unet.register_forward_pre_hook(forward, with_kwargs=True)

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoTokenizer, ClapTextModelWithProjection, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from nextgpt_chat.encode.imagebind import VISION, ImageBind
+from nextgpt_chat.conversation import Media, Turn
+from nextgpt_chat.encode.imagebind import VISION, ImageBind, ImageBindConfig, read_config
 from nextgpt_chat.encode.input_projection import InputProjection
+from nextgpt_chat.encode.preprocessing import media_tensor
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.generate.text_encoder import prompt_embeddings
 from nextgpt_chat.reason.interleave import interleave, signal_states
@@ -26,7 +28,7 @@ from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.base_parts import audio_diffusion, image_diffusion
 from nextgpt_chat.training.base_parts.tokenizer import SIGNALS
-from nextgpt_chat.training.captioned import named_caption_batch, text_batch
+from nextgpt_chat.training.captioned import canonical_captions, named_caption_batch, text_batch
 from nextgpt_chat.training.loop import Losses
 from nextgpt_chat.training.pictures import clip_batch, picture_batch
 from nextgpt_chat.training.sounds import mel_batch
@@ -57,33 +59,52 @@ class Tools:
 
     tokenizer: PreTrainedTokenizerBase
     form: PromptFormat
+    encoder: ImageBindConfig
 
-    def batch(self, dialogues: Sequence[Sequence[Exchange]], rng: random.Random) -> TalkBatch:
-        """Dialogues as padded ids with the media that were shown (`shown`) and the prompts of those that were made (`made`), by kind."""
-        prompts = [self.form.conversation(turns(exchanges, rng)) for exchanges in dialogues]
+    def batch(self, dialogues: Sequence[Sequence[Exchange]], rng: random.Random, read: Sequence[Sequence[Turn]] = ()) -> TalkBatch:
+        """Dialogues as padded ids with the media that were shown (`shown`) and the prompts of those that were made (`made`), by kind.
+
+        Those of Tinyland come first, with media rendered anew; behind them those that were `read`, with media from their files.
+        """
+        told = [*(turns(exchanges, rng) for exchanges in dialogues), *read]
+        prompts = [self.form.conversation(dialogue) for dialogue in told]
         padded = pad(prompts, self.form.pad)
         every = [exchange for exchanges in dialogues for exchange in exchanges]
+        replies = [turn for dialogue in told for turn in dialogue if turn.role == "assistant"]
         batch: TalkBatch = {"ids": padded.ids, "mask": padded.mask, "weights": reply_weights(padded, self.form)}
         batch["shown"], batch["made"] = {}, {}
         for kind in INPUT_TOKENS:
-            shown = [(medium, exchange.unnamed) for exchange in every for medium in exchange.shown if medium.kind == kind]
-            slots = [(row, slot.start) for row, prompt in enumerate(prompts) for slot in prompt.slots if slot.medium.kind == kind]
-            if shown:
-                batch["shown"][kind] = self._shown(kind, shown, rng) | {"slots": torch.tensor(slots)}
-            made = [medium.caption for exchange in every for medium in exchange.made if medium.kind == kind]
-            if made:
-                ids, _ = text_batch(self.tokenizer, made, PROMPT_LENGTHS[kind])
-                batch["made"][kind] = {"ids": ids, "groups": (padded.ids == self.form.groups.ids[kind][0]).nonzero()}
+            slots = [(row, slot) for row, prompt in enumerate(prompts) for slot in prompt.slots if slot.medium.kind == kind]
+            if slots:
+                drawn = [(medium, exchange.unnamed) for exchange in every for medium in exchange.shown if medium.kind == kind]
+                files = [slot.medium for row, slot in slots if row >= len(dialogues)]
+                starts = torch.tensor([(row, slot.start) for row, slot in slots])
+                batch["shown"][kind] = self._shown(kind, drawn, files, rng) | {"slots": starts}
+            captions = [medium.caption for turn in replies for medium in turn.media if medium.kind == kind]
+            known = [caption for caption in captions if caption is not None]
+            if known:
+                ids, _ = text_batch(self.tokenizer, known, PROMPT_LENGTHS[kind])
+                groups = (padded.ids == self.form.groups.ids[kind][0]).nonzero()
+                batch["made"][kind] = {"ids": ids, "groups": groups[[caption is not None for caption in captions]]}
         return batch
 
-    def _shown(self, kind: str, shown: Sequence[tuple[Medium, Collection[str]]], rng: random.Random) -> dict[str, Tensor]:
-        """Rendered media with the words of their captions [N, T]; padding stands for what has no name and behind the last word."""
-        scenes, unnamed = [medium.scene for medium, _ in shown], [names for _, names in shown]
-        captions = named_caption_batch(self.tokenizer, [medium.caption for medium, _ in shown], unnamed, INPUT_TOKENS[kind] + 2)
-        captions = captions[:, 1:-1]
+    def _shown(
+        self, kind: str, drawn: Sequence[tuple[Medium, Collection[str]]], files: Sequence[Media], rng: random.Random
+    ) -> dict[str, Tensor]:
+        """Tinyland's media, rendered, and behind them files, opened as in serving, with the words of their captions [N, T].
+
+        Padding stands for what has no name and behind the last word, and for all words of a caption that is not canonical: they have no
+        places of their own.
+        """
+        scenes, unnamed = [medium.scene for medium, _ in drawn], [names for _, names in drawn]
+        captions = [*(medium.caption for medium, _ in drawn), *(medium.caption or "" for medium in files)]
+        words = named_caption_batch(self.tokenizer, captions, [*unnamed, *[()] * len(files)], INPUT_TOKENS[kind] + 2)[:, 1:-1]
+        foreign = torch.tensor([*[False] * len(drawn), *(medium.caption not in canonical_captions(kind) for medium in files)])
+        padding = (words == self.tokenizer.eos_token_id) | foreign[:, None]
+        rendered = RENDERED[kind](scenes, rng, unnamed) if drawn else ()
         return {
-            "media": RENDERED[kind](scenes, rng, unnamed),
-            "captions": captions.masked_fill(captions == self.tokenizer.eos_token_id, self.tokenizer.pad_token_id),
+            "media": torch.stack([*rendered, *(media_tensor(medium, self.encoder) for medium in files)]),
+            "captions": words.masked_fill(padding, self.tokenizer.pad_token_id),
         }
 
 
@@ -101,9 +122,9 @@ PROMPT_LENGTHS = {
 
 
 def load_tools(parts: Path) -> Tools:
-    """The tokenizer of the run and the prompt format on top of it."""
+    """The tokenizer of the run, the prompt format on top of it, and the shapes of what its encoder takes."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
-    return Tools(tokenizer, PromptFormat(tokenizer, SIGNALS, INPUT_TOKENS))
+    return Tools(tokenizer, PromptFormat(tokenizer, SIGNALS, INPUT_TOKENS), read_config(parts / "imagebind"))
 
 
 class Alignment(nn.Module):
@@ -186,13 +207,13 @@ class Alignment(nn.Module):
 def reading_distance(projected: Tensor, captions: Tensor, embeddings: nn.Embedding) -> Tensor:
     """Mean squared distance of projected media [N, T, H] to the word embeddings of captions [N, T]; padding is not compared.
 
-    It is 1 for words that are all alike. The language model has learnt what to say about a medium from captions in its place. What is
-    near to their words it reads as words, each for itself, in pairs that it never met as well; left to the replies alone, a colour and
-    a thing became one.
+    It is 1 for words that are all alike, and 0 for padding alone. The language model has learnt what to say about a medium from captions
+    in its place. What is near to their words it reads as words, each for itself, in pairs that it never met as well; left to the replies
+    alone, a colour and a thing became one.
     """
     named = captions != embeddings.padding_idx
     distance = (projected - embeddings(captions)).square().mean(dim=-1)
-    return (distance * named).sum() / named.sum() / embeddings.weight.var()
+    return (distance * named).sum() / named.sum().clamp(min=1) / embeddings.weight.var()
 
 
 def save_weights(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:

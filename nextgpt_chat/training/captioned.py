@@ -6,6 +6,8 @@ A caption that leaves attributes open is a positive of every picture that it fit
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cache
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -31,6 +33,7 @@ from nextgpt_chat.tinyland.captions import (
     plural,
     sound_caption,
 )
+from nextgpt_chat.tinyland.exchange import Medium
 from nextgpt_chat.tinyland.holdout import is_held_out, training_scene
 from nextgpt_chat.tinyland.scene import COLOURS, HEARD, MOVING, PLACES, SEEN, SIZES, THINGS, TIMES, VALUES, Scene
 
@@ -74,6 +77,13 @@ def text_batch(tokenizer: PreTrainedTokenizerBase, captions: list[str], length: 
     """Captions as ids [B, length], begun, ended and padded, with the position of each end token [B]."""
     encoded = tokenizer(captions, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
     return encoded.input_ids, encoded.attention_mask.sum(dim=1) - 1
+
+
+@cache
+def canonical_captions(kind: str) -> frozenset[str]:
+    """The canonical captions of all media of a kind."""
+    scenes = (Scene(**dict(zip(VALUES, values, strict=True))) for values in product(*VALUES.values()))
+    return frozenset(Medium(kind, scene).caption for scene in scenes)
 
 
 def named_caption_batch(

@@ -10,6 +10,7 @@ difference from target to source, as large as it is at that time. Under this noi
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from diffusers import DDIMScheduler
@@ -39,20 +40,24 @@ def new_scheduler() -> DDIMScheduler:
     )
 
 
-STRENGTHS = (0.3, 0.7)
-"""From which to which share of all noise a source is covered in training."""
-BEGUN = 0.4
-"""Share of pictures and sounds that begin from a source; the others begin from nothing."""
+@dataclass(frozen=True)
+class Beginning:
+    """How often, and how, a denoiser learns to begin from a source."""
+
+    share: float = 0.4
+    """Share of media that begin from a source; the others begin from nothing."""
+    strengths: tuple[float, float] = (0.3, 0.7)
+    """From which to which share of all noise a source is covered."""
 
 
 def velocity_loss(
-    predict: Callable[[Tensor, Tensor], Tensor], latents: Tensor, scheduler: DDIMScheduler, sources: Tensor, begun: float
+    predict: Callable[[Tensor, Tensor], Tensor], latents: Tensor, scheduler: DDIMScheduler, sources: Tensor, beginning: Beginning
 ) -> Losses:
     """Error of the velocity at one random time for each of the scaled latents [B, ...], weighted by min-SNR.
 
-    `predict` maps noisy latents and times [B] to velocities. A share `begun` of the latents are made from their `sources` [B, ...].
+    `predict` maps noisy latents and times [B] to velocities. `sources` [B, ...] are what the latents may begin from.
     """
-    noise, times = noise_from(sources, latents, scheduler, begun)
+    noise, times = noise_from(sources, latents, scheduler, beginning)
     noisy = scheduler.add_noise(latents, noise, times)
     velocity = scheduler.get_velocity(latents, noise, times)
     signal = scheduler.alphas_cumprod.to(latents.device)[times]
@@ -63,12 +68,12 @@ def velocity_loss(
     return {"loss": (errors * weights).mean(), "velocity": errors.mean().detach()}
 
 
-def noise_from(sources: Tensor, latents: Tensor, scheduler: DDIMScheduler, begun: float) -> tuple[Tensor, Tensor]:
-    """Noise [B, ...] and times [B] under which latents are learnt; of a share `begun`, those on the way from their sources."""
+def noise_from(sources: Tensor, latents: Tensor, scheduler: DDIMScheduler, beginning: Beginning) -> tuple[Tensor, Tensor]:
+    """Noise [B, ...] and times [B] under which latents are learnt, some of them on the way from their sources."""
     noise = torch.randn_like(latents)
     last = scheduler.config.num_train_timesteps
-    begins = torch.rand(len(latents), device=latents.device) < begun
-    start = torch.empty(len(latents), device=latents.device).uniform_(*STRENGTHS).where(begins, 1.0) * last
+    begins = torch.rand(len(latents), device=latents.device) < beginning.share
+    start = torch.empty(len(latents), device=latents.device).uniform_(*beginning.strengths).where(begins, 1.0) * last
     times = (torch.rand(len(latents), device=latents.device) * start).long()
     signal = scheduler.alphas_cumprod.to(latents.device)[start.long() - 1]
     left = (signal / (1 - signal)).sqrt() * begins
@@ -78,9 +83,9 @@ def noise_from(sources: Tensor, latents: Tensor, scheduler: DDIMScheduler, begun
 class DiffusionLoss(nn.Module):
     """The loss of a UNet, of pictures or of clips, under frozen prompt embeddings."""
 
-    def __init__(self, unet: nn.Module, text_encoder: CLIPTextModel, begun: float = BEGUN) -> None:
+    def __init__(self, unet: nn.Module, text_encoder: CLIPTextModel, beginning: Beginning) -> None:
         super().__init__()
-        self.unet, self.begun = unet, begun
+        self.unet, self.beginning = unet, beginning
         # In a dictionary, so that it is neither trained, averaged nor saved with the UNet.
         self.frozen = {"text_encoder": text_encoder}
         self.scheduler = new_scheduler()
@@ -90,7 +95,7 @@ class DiffusionLoss(nn.Module):
         prompts = prompt_embeddings(self.frozen["text_encoder"].to(latents.device), ids)
 
         def predict(noisy: Tensor, times: Tensor) -> Tensor:
-            velocity: Tensor = self.unet(noisy, times, prompts).sample
+            velocity: Tensor = self.unet(noisy, times, encoder_hidden_states=prompts).sample
             return velocity
 
-        return velocity_loss(predict, latents, self.scheduler, sources, self.begun)
+        return velocity_loss(predict, latents, self.scheduler, sources, self.beginning)

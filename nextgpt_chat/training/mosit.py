@@ -8,7 +8,8 @@ text, pictures, clips and sounds go in and out in any mix.
                             {"role": "assistant", "parts": [{"kind": "text", "text": "..."},
                                                             {"kind": "video", "file": "...", "caption": "...", "start": true}]}]}
 
-`start` says that the medium begins from the last one before it. `README.md` beside it is the data card.
+`start` says that the medium begins from the last one before it. `README.md` beside it is the data card. Others' data in this format may
+lack `caption`, and `file` where the assistant speaks: see `mosit_reader`, which reads it.
 """
 
 import hashlib

@@ -10,11 +10,14 @@
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from accelerate.utils import set_seed
 
 from nextgpt_chat.errors import InputError
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.settings import Settings
 from nextgpt_chat.training import assemble, stage1_encode, stage2_generate, stage3_instruct
 from nextgpt_chat.training.base_parts import (
     audio_diffusion,
@@ -28,6 +31,7 @@ from nextgpt_chat.training.base_parts import (
     vocoder,
 )
 from nextgpt_chat.training.loop import processes
+from nextgpt_chat.training.mosit_reader import read_dialogues
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +56,29 @@ STAGES: dict[str, Train | None] = {
 """Every stage by its word, in the order in which `all` runs them. `assemble` trains nothing: it writes the checkpoint."""
 
 
-def run_recipe(words: Sequence[str], folder: Path, out: Path, seed: int, scale: float, fresh: bool) -> None:
-    """Runs stages in the recipe's order. A finished stage is passed over; `fresh` begins the named ones anew."""
+INSTRUCT = "stage3_instruct"
+"""The stage that learns from dialogues in files, too."""
+
+
+def run_recipe(
+    words: Sequence[str], folder: Path, out: Path, seed: int, scale: float, fresh: bool, data: Sequence[Path] = ()
+) -> None:
+    """Runs stages in the recipe's order. A finished stage is passed over; `fresh` begins the named ones anew.
+
+    `data` are folders with dialogues for stage 3, in a format of `mosit_reader`; they are read before anything is trained.
+    """
     unknown = [word for word in words if word != "all" and word not in STAGES]
     if unknown:
         raise InputError(f"There is no stage '{unknown[0]}'. The stages are: all, {', '.join(STAGES)}.")
+    if data and not {"all", INSTRUCT} & set(words):
+        raise InputError(f"--data is for the stage {INSTRUCT}, which is not among: {', '.join(words)}.")
+    content = ContentStore(folder / "media")
+    told = [dialogue for source in data for dialogue in read_dialogues(source, content, Settings())]
+    stages = {**STAGES, INSTRUCT: partial(stage3_instruct.train, told=told)}
     state = processes()
     parts = folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
-    for name, train in STAGES.items():
+    for name, train in stages.items():
         if "all" not in words and name not in words:
             continue
         if train is None:

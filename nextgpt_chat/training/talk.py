@@ -36,20 +36,20 @@ MEDIA: dict[str, tuple[type[Image] | type[Video] | type[Audio], str]] = {
 }
 
 
-def stand_in(medium: Medium, start: bool = False) -> Image | Video | Audio:
-    """A part that stands for a medium; whoever needs its pixels or samples renders them."""
-    kind, mime = MEDIA[medium.kind]
-    return kind(sha256="", path=Path(), mime=mime, caption=medium.caption, settings={"start": True} if start else {})
+def stand_in(kind: str, caption: str | None, start: bool = False) -> Image | Video | Audio:
+    """A part that stands for a medium without a file; whoever needs its pixels or samples renders them."""
+    part, mime = MEDIA[kind]
+    return part(sha256="", path=Path(), mime=mime, caption=caption, settings={"start": True} if start else {})
 
 
 def turns(exchanges: Iterable[Exchange], rng: random.Random, draws: bool = True) -> list[Turn]:
     """A dialogue as turns; without `draws`, replies are text alone."""
     told: list[Turn] = []
     for exchange in exchanges:
-        shown: list[Text | Media] = [stand_in(medium) for medium in exchange.shown]
+        shown: list[Text | Media] = [stand_in(medium.kind, medium.caption) for medium in exchange.shown]
         text: list[Text | Media] = [Text(exchange.ask)]
         asked = text + shown if rng.random() < TEXT_FIRST else shown + text
-        made = [stand_in(medium, exchange.start) for medium in exchange.made if draws]
+        made = [stand_in(medium.kind, medium.caption, exchange.start) for medium in exchange.made if draws]
         told += [Turn("user", tuple(asked)), Turn("assistant", (Text(exchange.reply), *made))]
     return told
 
@@ -61,6 +61,26 @@ def dialogue_batch(rng: random.Random, exchanges: int, distracted: int, drill: S
     told = [dialogue(rng, length) for _ in range(exchanges // length)]
     told += [distracted_dialogue(rng, length) for _ in range(distracted // length)]
     return told + [list(drill[i : i + length]) for i in range(0, len(drill), length)]
+
+
+def fitting(told: Iterable[Sequence[Turn]], form: PromptFormat, context: int) -> list[Sequence[Turn]]:
+    """Of each dialogue as many of its first exchanges as fit into `context` positions; one of which none fits is left out."""
+    beginnings = []
+    for whole in told:
+        kept = whole
+        while kept and len(form.conversation(kept).ids) > context:
+            kept = kept[:-2]
+        if kept:
+            beginnings.append(kept)
+    return beginnings
+
+
+def read_batch(rng: random.Random, told: Sequence[Sequence[Turn]], exchanges: int, length: int) -> list[Sequence[Turn]]:
+    """Up to `exchanges` exchanges of dialogues that were read: the first `length` of each, so that little of a batch is padding.
+
+    Not any `length` in a row: a reply may hang on all that was said before it.
+    """
+    return [rng.choice(told)[: 2 * length] for _ in range(exchanges // length)] if told else []
 
 
 def some_medium(rng: random.Random) -> Medium:

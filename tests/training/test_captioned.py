@@ -4,9 +4,9 @@ from transformers import AutoTokenizer
 
 from nextgpt_chat.tinyland.captions import caption, free_caption
 from nextgpt_chat.tinyland.holdout import training_scene
-from nextgpt_chat.tinyland.scene import random_scene
+from nextgpt_chat.tinyland.scene import Scene, random_scene
 from nextgpt_chat.training.alignment import INPUT_TOKENS
-from nextgpt_chat.training.captioned import named_caption_batch, whole_words
+from nextgpt_chat.training.captioned import canonical_captions, named_caption_batch, whole_words
 from tests.conftest import CHECKPOINT
 
 
@@ -35,3 +35,15 @@ def test_words_for_what_has_no_name_stand_in_no_caption() -> None:
     assert len(words) > 100
     assert not said & set(words)
     assert all(len(tokenizer(f" {word}", add_special_tokens=False).input_ids) == 1 for word in words)
+
+
+def test_canonical_captions_are_told_from_all_others() -> None:
+    assert {kind: len(canonical_captions(kind)) for kind in ("image", "video", "audio")} == {
+        "image": 2304,
+        "video": 16128,
+        "audio": 48,
+    }
+    rng = random.Random(7)
+    scenes = [random_scene(rng) for _ in range(50)]
+    assert all(caption(scene) in canonical_captions("image") for scene in scenes)
+    assert free_caption(Scene("dog", "red"), random.Random(2)) not in canonical_captions("image")

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from nextgpt_chat.checkpoint import read_checkpoint
 from nextgpt_chat.conversation import Conversation, Text, Turn
+from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import ReplySettings
-from nextgpt_chat.training.recipe import STAGES
+from nextgpt_chat.training.recipe import STAGES, run_recipe
 
 
 def train(folder: Path) -> str:
@@ -45,3 +48,23 @@ def test_two_processes_train_all_stages_into_a_checkpoint_that_replies(tmp_path:
     assert isinstance(list(pipeline.reply(asked, ReplySettings(seed=1), lambda: False))[-1], Done)
     again = train(tmp_path)
     assert all(f"{name} is finished already" in again for name in trained)
+
+
+@pytest.mark.parametrize(
+    ("stages", "data", "sentence"),
+    [
+        (["all"], ["nowhere"], "nowhere is no folder with a file dialogues.jsonl"),
+        (
+            ["tokenizer", "assemble"],
+            ["nowhere"],
+            "--data is for the stage stage3_instruct, which is not among: tokenizer, assemble",
+        ),
+    ],
+)
+def test_data_that_cannot_be_learnt_from_get_a_sentence_before_anything_is_trained(
+    tmp_path: Path, stages: list[str], data: list[str], sentence: str
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(InputError, match=sentence):
+        run_recipe(stages, folder, tmp_path / "out", 7, 0.001, False, [tmp_path / name for name in data])
+    assert not folder.exists()

@@ -19,7 +19,7 @@ from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.tinyland.captions import SOUNDING, free_sound_caption, plural, sound_caption
 from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.captioned import text_batch, whole_words
-from nextgpt_chat.training.diffusion import BEGUN, new_scheduler, velocity_loss
+from nextgpt_chat.training.diffusion import Beginning, new_scheduler, velocity_loss
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.sounds import changed_sound, heard_scene, sound_batch
 
@@ -96,7 +96,7 @@ class AudioDiffusionLoss(nn.Module):
             velocity: Tensor = self.unet(noisy, times, None, class_labels=embedded).sample
             return velocity
 
-        return velocity_loss(predict, latents, self.scheduler, sources, BEGUN)
+        return velocity_loss(predict, latents, self.scheduler, sources, Beginning())
 
 
 @torch.no_grad()
@@ -136,7 +136,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     imagined = dict(zip(words[:IMAGINED], words[IMAGINED : 2 * IMAGINED], strict=True))
     scenes, latents = encoded_sounds(vae, tuple(imagined), max(BATCH, round(SOUNDS * min(1.0, scale))), random.Random(seed))
 
-    def batch(rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:
+    def batch(rng: random.Random) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         chosen = [rng.randrange(len(scenes)) for _ in range(BATCH)]
         others = [i ^ 1 for i in chosen]
         ids, _ = text_batch(tokenizer, [sound_prompt(scenes[i], imagined, rng) for i in chosen], PROMPT_LENGTH)

@@ -19,11 +19,11 @@ from nextgpt_chat.tinyland.captions import MOTION, MOTION_WORDS, caption, free_c
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import SEEN, THINGS, Scene
 from nextgpt_chat.training.captioned import neighbours, text_batch, whole_words
-from nextgpt_chat.training.diffusion import DiffusionLoss, new_scheduler
+from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, new_scheduler
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=8_000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
+PLAN = Plan(steps=7_000, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
 BATCH = 48
 PICTURES = 20_000
 """Pictures that are encoded before training; each is seen with new noise, at new times and under new prompts."""
@@ -84,7 +84,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
     vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
     text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
-    model = DiffusionLoss(new_unet(), text_encoder)
+    model = DiffusionLoss(new_unet(), text_encoder, Beginning())
     words = whole_words(tokenizer)
     imagined, words = words[:IMAGINED], words[IMAGINED:]
     shown, latents = encoded_pictures(vae, imagined, max(BATCH, round(PICTURES * min(1.0, scale))), random.Random(seed))

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from nextgpt_chat.encode.imagebind import ImageBind
+from nextgpt_chat.generate.video_decoder import pool_prompt
 from nextgpt_chat.tinyland.film import FRAMES
 from nextgpt_chat.training.base_parts.image_diffusion import (
     IMAGINED,
@@ -25,30 +26,38 @@ from nextgpt_chat.training.base_parts.image_diffusion import (
     shown_scene,
 )
 from nextgpt_chat.training.captioned import text_batch, whole_words
-from nextgpt_chat.training.diffusion import DiffusionLoss, new_scheduler
+from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, new_scheduler
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import clip_batch
 
-PLAN = Plan(steps=2500, rate=1e-3, decay=0.01, ema=0.998, bf16=True, save_every=250)
+PLAN = Plan(steps=4000, rate=1e-3, decay=0.01, ema=0.998, bf16=True, save_every=250)
 BATCH = 4
+BEGINNING = Beginning(share=1.0, strengths=(0.2, 0.4))
+"""Little noise leaves what things look like to the first frame, so that most of the error is in how they move."""
 CLIPS = 3000
 """Clips that are encoded before training."""
 
 
 def new_unet() -> UNet3DConditionModel:
-    """Convolutions at 20 × 20, convolutions and attention to the prompt at 10 × 10 and 5 × 5, and both over time everywhere."""
-    return UNet3DConditionModel(
+    """Convolutions at 20 × 20, convolutions and attention to the prompt at 10 × 10 and 5 × 5, and both over time everywhere.
+
+    The sum of the prompt also joins the time embedding, see `pool_prompt`.
+    """
+    unet = UNet3DConditionModel(
         sample_size=20,
         in_channels=4,
         out_channels=4,
         layers_per_block=1,
-        block_out_channels=(32, 64, 80),
+        block_out_channels=(32, 64, 64),
         down_block_types=("DownBlock3D", "CrossAttnDownBlock3D", "CrossAttnDownBlock3D"),
         up_block_types=("CrossAttnUpBlock3D", "CrossAttnUpBlock3D", "UpBlock3D"),
         cross_attention_dim=128,
         attention_head_dim=16,
         norm_num_groups=4,
+        time_cond_proj_dim=128,
     )
+    pool_prompt(unet)
+    return unet
 
 
 @torch.no_grad()
@@ -71,7 +80,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
     vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
     text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
-    model = DiffusionLoss(new_unet(), text_encoder, begun=1.0)
+    model = DiffusionLoss(new_unet(), text_encoder, BEGINNING)
     words = whole_words(tokenizer)
     imagined, words = words[:IMAGINED], words[IMAGINED:]
     shown, latents = encoded_clips(vae, imagined, max(BATCH, round(CLIPS * min(1.0, scale))), random.Random(seed))

@@ -1,0 +1,184 @@
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nextgpt_chat.conversation import Turn
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.media.audio_file import RATE, encode_wav
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.image_file import encode_png, read_image
+from nextgpt_chat.settings import Settings
+from nextgpt_chat.training.mosit import write_mosit
+from nextgpt_chat.training.mosit_reader import read_dialogues
+
+Read = Callable[[Path], list[list[Turn]]]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    return lambda source: read_dialogues(source, ContentStore(tmp_path / "store"), Settings())
+
+
+def write_lines(folder: Path, *lines: Any) -> Path:
+    """A folder of two small files and a dialogue a line; a text stands as it is."""
+    folder.mkdir(exist_ok=True)
+    (folder / "a.png").write_bytes(encode_png(np.full((8, 8, 3), 200, np.uint8), {}))
+    (folder / "a.wav").write_bytes(encode_wav(np.sin(np.arange(8000) / 5), RATE, {}))
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    rows = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    (folder / "dialogues.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def exchange(*shown: Any, reply: Any = None) -> dict[str, Any]:
+    """A dialogue of one message and its reply."""
+    asked = [*shown, {"kind": "text", "text": "well?"}]
+    made = [{"kind": "text", "text": "Well."}, *([reply] if reply else [])]
+    return {"turns": [{"role": "user", "parts": asked}, {"role": "assistant", "parts": made}]}
+
+
+def test_what_was_written_is_read(tmp_path: Path, read: Read) -> None:
+    folder = tmp_path / "mosit"
+    write_mosit(folder, 12, 3)
+    told = read(folder)
+    lines = [json.loads(line) for line in (folder / "dialogues.jsonl").read_text(encoding="utf-8").splitlines()]
+    starts = kinds = 0
+    for turns, line in zip(told, lines, strict=True):
+        assert [turn.role for turn in turns] == [turn["role"] for turn in line["turns"]]
+        for turn, written in zip(turns, line["turns"], strict=True):
+            assert [part.kind for part in turn.parts] == [part["kind"] for part in written["parts"]]
+            assert turn.text == "".join(part.get("text", "") for part in written["parts"])
+            media = [part for part in written["parts"] if part["kind"] != "text"]
+            for medium, part in zip(turn.media, media, strict=True):
+                assert medium.caption == part["caption"]
+                assert medium.settings == ({"start": True} if part.get("start") else {})
+                starts += bool(medium.settings)
+                if turn.role == "assistant":
+                    assert medium.path == folder / part["file"]
+                elif medium.kind == "image":
+                    kinds += 1
+                    assert np.array_equal(read_image(medium.path), read_image(folder / part["file"]))
+                else:
+                    kinds += 1
+                    assert medium.path == ContentStore(tmp_path / "store").path(medium.sha256, medium.mime)
+                    assert medium.path.is_file()
+    assert starts
+    assert kinds
+
+
+def test_others_may_leave_out_what_is_not_needed(tmp_path: Path, read: Read) -> None:
+    folder = write_lines(
+        tmp_path / "mosit",
+        exchange({"kind": "image", "file": "a.png"}, reply={"kind": "video"}),
+        "",
+        exchange({"kind": "audio", "file": "a.wav", "caption": "a tone", "length": 3}, reply={"kind": "audio", "caption": "a"}),
+    )
+    for source in (folder, folder / "dialogues.jsonl"):
+        first, second = read(source)
+        assert [medium.caption for turn in first for medium in turn.media] == [None, None]
+        assert [medium.caption for turn in second for medium in turn.media] == ["a tone", "a"]
+
+
+def turns(*roles: str) -> dict[str, Any]:
+    return {"turns": [{"role": role, "parts": [{"kind": "text", "text": "hm"}]} for role in roles]}
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("{", "This is not JSON"),
+        ("[]", "has no turns"),
+        ({"turns": []}, "has no turns"),
+        (turns("user"), "The last turn is the user's"),
+        (turns("user", "user"), "Turn 2 has the role 'user' instead of 'assistant'"),
+        (turns("assistant", "user"), "Turn 1 has the role 'assistant' instead of 'user'"),
+        ({"turns": ["hm"]}, "Turn 1 has the role None"),
+        ({"turns": [{"role": "user", "parts": []}]}, "Turn 1 has no parts"),
+        (exchange("smell"), "There is no kind of part 'None'"),
+        (exchange({"kind": ["image"]}), "There is no kind of part \"['image']\""),
+        (exchange({"kind": "smell"}), "There is no kind of part 'smell'; the kinds are text, image, video, audio."),
+        (exchange({"kind": "text"}), "needs a text under `text`"),
+        (exchange({"kind": "image"}), "needs a text under `file`"),
+        (exchange({"kind": "image", "file": "a.png", "caption": 3}), "needs a text under `caption`"),
+        (exchange({"kind": "image", "file": "b.png"}), "The file 'b.png' is not there"),
+        (exchange({"kind": "image", "file": "a\0.png"}), "is not the name of a file"),
+        (exchange({"kind": "image", "file": "a" * 5000}), "is not the name of a file"),
+        (exchange({"kind": "image", "file": "../mosit/../secret.png"}), "lies outside of"),
+        (exchange({"kind": "image", "file": "/etc/hostname"}), "lies outside of"),
+        (exchange({"kind": "image", "file": "link.png"}), "lies outside of"),
+        (exchange({"kind": "image", "file": "broken.png"}), "'broken.png' is not a picture that can be read"),
+        (exchange({"kind": "image", "file": "dialogues.jsonl"}), "'dialogues.jsonl' is not a picture"),
+        (exchange({"kind": "image", "file": "a.wav"}), "'a.wav' is of the kind audio, and the line says image"),
+        (exchange(reply={"kind": "image", "file": "b.png"}), "The file 'b.png' is not there"),
+        (exchange(reply={"kind": "image", "start": "yes"}), "`start` is 'yes'"),
+    ],
+)
+def test_what_is_wrong_gets_a_sentence_with_its_line(tmp_path: Path, read: Read, line: Any, sentence: str) -> None:
+    (tmp_path / "secret.png").write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8), {}))
+    folder = write_lines(tmp_path / "mosit", exchange(), line)
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(InputError) as raised:
+        read(folder)
+    assert str(raised.value).startswith(f"{folder / 'dialogues.jsonl'}, line 2: ")
+    assert sentence in str(raised.value)
+
+
+def test_folders_without_dialogues_get_a_sentence(tmp_path: Path, read: Read) -> None:
+    for source in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(InputError, match="is no folder with a file dialogues.jsonl"):
+            read(source)
+    for content, sentence in ((b"", "has no dialogue"), (b"\xff\xfe", "cannot be read as UTF-8 text")):
+        (tmp_path / "dialogues.jsonl").write_bytes(content)
+        with pytest.raises(InputError, match=sentence):
+            read(tmp_path)
+
+
+def message(speaker: str, value: str) -> dict[str, str]:
+    return {"from": speaker, "value": value}
+
+
+def test_the_authors_data_are_read_and_dialogues_whose_files_nobody_has_are_left_out(
+    tmp_path: Path, read: Read, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_lines(tmp_path / "T-T+X_data")
+    (folder / "dialogues.jsonl").unlink()
+    (folder / "images").mkdir()
+    (folder / "a.png").rename(folder / "images" / "it_img_0.png")
+    told = [message("human", "<image>\nWhat is it?"), message("gpt", "A dog.")]
+    items = [{"input_image": name, "conversations": told} for name in ("it_img_0.png", "it_img_1.png")]
+    (folder / "image.json").write_text(json.dumps(items), encoding="utf-8")
+    with caplog.at_level(logging.INFO):
+        ((asked, replied),) = read(folder)
+    assert "1 lack files" in caplog.text
+    assert [part.kind for part in asked.parts] == ["image", "text"]
+    assert (asked.text, replied.text) == ("What is it?", "A dog.")
+    assert read_image(asked.media[0].path).shape == (8, 8, 3)
+    (folder / "image.json").write_text(json.dumps(items[1:]), encoding="utf-8")
+    with pytest.raises(InputError, match="no dialogue that can be learnt from; 1 lack files"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[\n{]", "line 2: This is not JSON"),
+        ("{}", "This is not a JSON array"),
+        ('[{"caption": "a dog", "image_name": "1.jpg"}]', "item 1: The item has no list `conversation`"),
+        ('[{"conversation": ["hm"]}]', "item 1: A message of the item has no text"),
+        ('[{"conversation": [{"from": "human", "value": "<image>"}]}]', "item 1: The item names no file for <image>"),
+        ('[{"conversation": [{"from": "system", "value": "Hm."}]}]', "item 1: Turn 1 has the role 'system'"),
+        ('[{"conversation": [{"from": ["gpt"], "value": "Hm."}]}]', "item 1: Turn 1 has the role ['gpt']"),
+        ('[{"conversation": [{"from": "human", "value": " "}]}]', "item 1: Turn 1 has no parts"),
+    ],
+)
+def test_what_is_wrong_in_the_authors_format_gets_a_sentence(tmp_path: Path, read: Read, text: str, sentence: str) -> None:
+    (tmp_path / "data.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        read(tmp_path)
+    assert str(raised.value).startswith(str(tmp_path / "data.json"))
+    assert sentence in str(raised.value)
