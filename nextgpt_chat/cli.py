@@ -17,7 +17,7 @@ COMMANDS = {
     "ask": "ask one question from the terminal",
     "train": "train a stage of the recipe, or all of it",
     "data": "write an instruction data set",
-    "evaluate": "measure a model on scenes that it never saw",
+    "evaluate": "measure a model on scenes that it never saw, or on a folder of yours",
     "doctor": "say what this machine can run and what is missing",
 }
 

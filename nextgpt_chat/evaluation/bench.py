@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from nextgpt_chat.conversation import Conversation, Media, Text, Turn
+from nextgpt_chat.conversation import Media, Text, Turn
+from nextgpt_chat.evaluation.answer import answer
 from nextgpt_chat.events import Reply
 from nextgpt_chat.media.audio_file import read_audio
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.image_file import read_image
 from nextgpt_chat.media.video_file import read_video
-from nextgpt_chat.settings import ReplySettings
-from nextgpt_chat.store.jobs import parts_of
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.files import render
 from nextgpt_chat.tinyland.film import FRAMES
@@ -44,8 +43,7 @@ class Bench:
 
     def answer(self, turns: tuple[Turn, ...], seed: int) -> Turn:
         """The model's reply."""
-        events = list(self.reply(Conversation(turns), ReplySettings(seed=seed), lambda: False))
-        return Turn("assistant", parts_of(events))
+        return answer(self.reply, turns, seed)
 
     def read(self, medium: Media) -> dict[str, str]:
         """What the reader of its kind finds in a medium."""

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.progress import track
 
 from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.evaluation.bench import Bench, Reader
 from nextgpt_chat.evaluation.calibration import calibrated_motion_reader, calibrated_picture_reader, calibrated_sound_reader
+from nextgpt_chat.evaluation.interval import plain, share
 from nextgpt_chat.evaluation.plots import matrix, plot, sheet
+from nextgpt_chat.evaluation.randomise import randomise
 from nextgpt_chat.evaluation.retrieval import recalls
-from nextgpt_chat.evaluation.scores import attribute_scores, chance, plain, share, shuffled
+from nextgpt_chat.evaluation.scores import attribute_scores, chance, shuffled
 from nextgpt_chat.evaluation.table import table
 from nextgpt_chat.evaluation.tasks import (
     Record,
@@ -25,7 +26,7 @@ from nextgpt_chat.evaluation.tasks import (
     turning,
 )
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.pipeline import Pipeline, load_pipeline
+from nextgpt_chat.pipeline import load_pipeline
 
 CALIBRATION = {"image": 3000, "video": 400, "audio": 1500}
 """Rendered media on which the readers are calibrated."""
@@ -102,14 +103,3 @@ def _scored(records: Sequence[Record], others: Sequence[str], seed: int) -> dict
 def _collect(task: Callable[..., Iterator[Record]], bench: Bench, count: int, *which: Any) -> list[Record]:
     name = " ".join([task.__name__, *(word for word in which if isinstance(word, str))])
     return list(track(task(bench, count, *which), total=count, description=name))
-
-
-def randomise(pipeline: Pipeline, seed: int) -> None:
-    """Gives every trained part fresh random weights: what is left is the architecture."""
-    torch.manual_seed(seed)
-    parts = [pipeline.imagebind, pipeline.language_model.model, pipeline.input_projection, pipeline.output_projections]
-    for decoder in pipeline.decoders.values():
-        parts += [decoder.pipeline.unet, decoder.pipeline.vae]
-    for part in parts:
-        for parameter in part.parameters():
-            torch.nn.init.normal_(parameter, std=0.02)

@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerBase
 
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.preprocessing import audio_tensor, image_tensor, video_tensor
-from nextgpt_chat.evaluation.scores import Score, share
+from nextgpt_chat.evaluation.embedding import encoded_captions
+from nextgpt_chat.evaluation.interval import Score, share
 from nextgpt_chat.tinyland.captions import caption, clip_caption, sound_caption
 from nextgpt_chat.tinyland.draw import draw
 from nextgpt_chat.tinyland.film import film
@@ -53,13 +54,6 @@ def recalls(imagebind: ImageBind, tokenizer: PreTrainedTokenizerBase, kinds: Seq
             hits.setdefault(f"text {kind}", []).extend(found(texts, media[kind]))
             hits.setdefault(f"{kind} text", []).extend(found(media[kind], texts))
     return {pair: share(values) for pair, values in hits.items()}
-
-
-def encoded_captions(imagebind: ImageBind, tokenizer: PreTrainedTokenizerBase, captions: Sequence[str]) -> Tensor:
-    """Captions as unit vectors [N, E]."""
-    encoded = tokenizer(list(captions), padding=True, return_tensors="pt")
-    device = imagebind.log_logit_scale.device
-    return imagebind.encode_text(encoded.input_ids.to(device), encoded.attention_mask.sum(dim=1).to(device) - 1)
 
 
 def found(queries: Tensor, others: Tensor) -> list[float]:

@@ -2,35 +2,11 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from nextgpt_chat.evaluation.interval import Score, share
 from nextgpt_chat.tinyland.scene import VALUES
-
-RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Score:
-    """A share from 0 to 1 with its 95 % bootstrap interval over scenes or dialogues."""
-
-    value: float
-    low: float
-    high: float
-    count: int
-
-    def __str__(self) -> str:
-        return f"{100 * self.value:.1f} % ({100 * self.low:.1f}-{100 * self.high:.1f})"
-
-
-def share(rows: Sequence[float], seed: int = 0) -> Score:
-    """The mean of one number per scene."""
-    values = np.asarray(rows, dtype=float)
-    means = np.random.default_rng(seed).choice(values, (RESAMPLES, len(values))).mean(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    return Score(float(values.mean()), float(low), float(high), len(values))
 
 
 def attribute_scores(truths: Sequence[dict[str, str]], found: Sequence[dict[str, str]]) -> dict[str, Score]:
@@ -57,12 +33,3 @@ def chance(names: Sequence[str]) -> dict[str, float]:
     """What guessing gives: by attribute, on average, and for a whole scene."""
     each = {name: 1 / len(VALUES[name]) for name in names}
     return {**each, "all": sum(each.values()) / len(each), "scene": float(np.prod(list(each.values())))}
-
-
-def plain(value: Any) -> Any:
-    """Scores as JSON values."""
-    if isinstance(value, Score):
-        return {"value": round(value.value, 4), "low": round(value.low, 4), "high": round(value.high, 4), "count": value.count}
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    return round(value, 4) if isinstance(value, float) else value

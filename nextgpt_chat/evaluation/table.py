@@ -35,8 +35,8 @@ def table(scores: dict[str, Any]) -> str:
         "|---|---|---|",
         f"| choice of modality | {cell(scores['choosing']['model'])} | {percent(scores['choosing']['always the same'])} (always the same) |",
         f"| … for words from outside, never trained on | {cell(scores['choosing']['outside'])} | |",
-        f"| three exchanges right in words and choice | {cell(scores['following']['words'])} | |",
-        f"| three exchanges right, and every medium in all its attributes | {cell(scores['following']['media'])} | |",
+        f"| dialogues of 3 to 7 exchanges right in words and choice | {cell(scores['following']['words'])} | |",
+        f"| the same, and every medium in all its attributes | {cell(scores['following']['media'])} | |",
     ]
     return "\n".join(rows) + "\n"
 

@@ -113,8 +113,12 @@ def choosing(bench: Bench, count: int, kinds: Sequence[str]) -> Iterator[Record]
         }
 
 
-def following(bench: Bench, count: int, kinds: Sequence[str], turns: int = 3) -> Iterator[Record]:
-    """Dialogues with follow-ups that lean on earlier exchanges.
+LENGTHS = (3, 7)
+"""Fewest and most exchanges of a dialogue, as in the paper's MosIT (section 5)."""
+
+
+def following(bench: Bench, count: int, kinds: Sequence[str]) -> Iterator[Record]:
+    """Dialogues of three to seven exchanges with follow-ups that lean on earlier ones.
 
     The model's own replies are what the dialogue goes on with. `words`: every reply says what it should and comes with the kinds of media
     that it should. `media`: besides, every medium shows all attributes of its scene.
@@ -123,7 +127,7 @@ def following(bench: Bench, count: int, kinds: Sequence[str], turns: int = 3) ->
     for _ in range(count):
         told: tuple[Turn, ...] = ()
         steps = []
-        for exchange in leaning_dialogue(rng, turns, kinds):
+        for exchange in leaning_dialogue(rng, rng.randint(*LENGTHS), kinds):
             told = (*told, bench.asked(exchange, rng))
             reply = bench.answer(told, rng.randrange(2**31))
             told = (*told, reply)
