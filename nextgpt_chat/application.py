@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import SetupError
-from nextgpt_chat.events import Reply
+from nextgpt_chat.events import Model
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.conversations import Conversations
@@ -25,7 +25,7 @@ from nextgpt_chat.web.visitor import VisitorMiddleware, Visitors, signing_key
 class App:
     """Everything that runs in one server process."""
 
-    def __init__(self, settings: Settings, checkpoint: Checkpoint, load: Callable[[ContentStore], Reply]) -> None:
+    def __init__(self, settings: Settings, checkpoint: Checkpoint, load: Callable[[ContentStore], Model]) -> None:
         """Opens the database. `load` is called in the engine's thread, so the page is up before the model is."""
         self.settings = settings
         self.content = ContentStore(settings.media)

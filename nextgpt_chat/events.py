@@ -1,7 +1,7 @@
-"""What happens while a reply is made.
+"""What happens while a reply is made, or one medium of it again.
 
-`Pipeline.reply(conversation, settings, cancelled)` yields these in order; the page, the command line, the job log, the
-tests and the evaluation consume the same stream. A stream ends with exactly one `Done` or `Failed`.
+`Pipeline.reply(conversation, settings, cancelled)` yields these in order, and so does `Pipeline.remake`; the page, the command
+line, the job log, the tests and the evaluation consume the same stream. A stream ends with exactly one `Done` or `Failed`.
 """
 
 from collections.abc import Callable, Iterator
@@ -90,3 +90,24 @@ class Reply(Protocol):
     """The one way to get an answer. `cancelled` is asked between tokens and between denoising steps."""
 
     def __call__(self, conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]: ...
+
+
+class Remake(Protocol):
+    """The one way to get another medium in the place of number `medium` of the last turn's media; that turn is a reply.
+
+    Yields what a reply yields for that medium, under the same index, and `Done` or `Failed`.
+    """
+
+    def __call__(
+        self, conversation: Conversation, medium: int, settings: ReplySettings, cancelled: Callable[[], bool]
+    ) -> Iterator[Event]: ...
+
+
+class Model(Protocol):
+    """What an engine runs: one thing at a time."""
+
+    @property
+    def reply(self) -> Reply: ...
+
+    @property
+    def remake(self) -> Remake: ...

@@ -7,9 +7,11 @@ conversation ──> encode ──> reason ──> generate ──> events
 """
 
 import contextlib
+import itertools
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from nextgpt_chat.checkpoint import Checkpoint, Decoding, read_checkpoint
 from nextgpt_chat.conversation import Conversation, Media
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.input_projection import InputProjection
-from nextgpt_chat.encode.preprocessing import audio_tensor, image_tensor, square, video_tensor
+from nextgpt_chat.encode.preprocessing import media_tensor, square
 from nextgpt_chat.errors import Cancelled, InputError, SetupError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
 from nextgpt_chat.generate.decoders import load_decoders
@@ -76,21 +78,33 @@ class Pipeline:
         Raises `UserError` for a conversation that cannot be answered and lets every other error through; `Cancelled` never leaves this function:
         what was made until then stands, and the last event is `Done` with `stopped`.
         """
+        run = self._run(settings, cancelled)
+        yield from self._to_its_end(run, self._answer(conversation, run))
+
+    def remake(
+        self, conversation: Conversation, medium: int, settings: ReplySettings, cancelled: Callable[[], bool]
+    ) -> Iterator[Event]:
+        """Makes number `medium` of the media of the last turn, which is a reply, again: with the seed of `settings`, and with its own steps and
+        guidance where `settings` name none. With its own seed it comes out as it was.
+
+        Raises and ends as `reply` does; also raises `UserError` for a kind of medium that this model does not make.
+        """
+        own = conversation.turns[-1].media[medium].settings
+        guidance = own.get("guidance") if settings.guidance is None else settings.guidance
+        run = self._run(replace(settings, steps=settings.steps or own.get("steps"), guidance=guidance), cancelled)
+        yield from self._to_its_end(run, self._again(conversation, medium, run))
+
+    def _run(self, settings: ReplySettings, cancelled: Callable[[], bool]) -> "_Run":
         seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
-        clock = _Clock()
-        counts = {"prompt_tokens": 0, "new_tokens": 0}
+        return _Run(settings, seed, cancelled, Made(self.content, self.checkpoint.name))
+
+    def _to_its_end(self, run: "_Run", events: Iterator[Event]) -> Iterator[Event]:
         stopped = False
         try:
-            prompt = self._prompt(conversation, settings)
-            if len(conversation.turns) > 1 and prompt.dropped:
-                yield Notice("This conversation is longer than the model can read at once; its oldest messages are no longer seen.")
-            counts["prompt_tokens"] = len(prompt.ids)
-            embedded = self._encode(prompt)
-            clock.lap("encode")
-            yield from self._reason(conversation, embedded, settings, seed, cancelled, clock, counts)
+            yield from events
         except Cancelled:
             stopped = True
-        yield Done(Stats(self.checkpoint.name, seed, **counts, seconds=clock.seconds(), stopped=stopped))
+        yield Done(Stats(self.checkpoint.name, run.seed, run.prompt_tokens, run.new_tokens, run.clock.seconds(), stopped))
 
     def _prompt(self, conversation: Conversation, settings: ReplySettings) -> Prompt:
         """1. The conversation as token ids with room for media; checks what cannot be served."""
@@ -107,102 +121,94 @@ class Pipeline:
         return prompt
 
     @torch.inference_mode()
-    def _encode(self, prompt: Prompt) -> Tensor:
+    def _encode(self, prompt: Prompt, run: "_Run") -> Tensor:
         """2. ImageBind and the input projection: media become embeddings between those of the words, [1, L, H]."""
-        words = self.language_model.embed(prompt.ids)
-        if not prompt.slots:
-            return words
-        media = torch.cat([self._project(slot.medium) for slot in prompt.slots])
-        starts = torch.tensor([slot.start for slot in prompt.slots], device=self.device)
-        return interleave(words, media, torch.zeros_like(starts), starts)
+        embedded = self.language_model.embed(prompt.ids)
+        if prompt.slots:
+            media = torch.cat([self._project(slot.medium) for slot in prompt.slots])
+            starts = torch.tensor([slot.start for slot in prompt.slots], device=self.device)
+            embedded = interleave(embedded, media, torch.zeros_like(starts), starts)
+        run.prompt_tokens = len(prompt.ids)
+        run.clock.lap("encode")
+        return embedded
 
     def _project(self, medium: Media) -> Tensor:
         if medium.sha256 not in self._projected:
-            tokens = self.imagebind.media_tokens(self._input(medium)[None].to(self.device), medium.kind)
+            tokens = self.imagebind.media_tokens(media_tensor(medium, self.imagebind.config)[None].to(self.device), medium.kind)
             if len(self._projected) >= CACHED_MEDIA:
                 self._projected.pop(next(iter(self._projected)))
             self._projected[medium.sha256] = self.input_projection(tokens, medium.kind)
         return self._projected[medium.sha256]
 
-    def _input(self, medium: Media) -> Tensor:
-        """A stored medium as ImageBind takes it: of a clip, its first and its last frame."""
-        shape = self.imagebind.config
-        if medium.kind == "image":
-            return image_tensor(read_image(medium.path), shape.image_size)
-        if medium.kind == "video":
-            return video_tensor(read_video(medium.path, shape.frames), shape.image_size)
-        return audio_tensor(read_audio(medium.path), shape.audio_size[0])
-
-    def _reason(
-        self,
-        conversation: Conversation,
-        embedded: Tensor,
-        settings: ReplySettings,
-        seed: int,
-        cancelled: Callable[[], bool],
-        clock: "_Clock",
-        counts: dict[str, int],
-    ) -> Iterator[Event]:
+    def _answer(self, conversation: Conversation, run: "_Run") -> Iterator[Event]:
         """3. The language model writes; every medium is made where its signal group stands."""
-        text = TextStream(self.language_model.tokenizer)
-        media = 0
-        made = Made(self.content, self.checkpoint.name)
-        with contextlib.closing(
-            self.language_model.write(
-                embedded,
-                self.form.groups,
-                self.form.end,
-                most=settings.max_new_tokens,
-                temperature=settings.temperature,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                cancelled=cancelled,
-                banned=self.form.not_for_replies,
-            )
-        ) as written:
+        prompt = self._prompt(conversation, run.settings)
+        if len(conversation.turns) > 1 and prompt.dropped:
+            yield Notice("This conversation is longer than the model can read at once; its oldest messages are no longer seen.")
+        text, media = TextStream(self.language_model.tokenizer), 0
+        with contextlib.closing(self._write(self._encode(prompt, run), run, run.settings.max_new_tokens)) as written:
             for piece in written:
-                counts["new_tokens"] += 1
+                run.new_tokens += 1
                 if isinstance(piece, Word):
                     if new := text.add(piece.token):
-                        clock.mark("first_text")
+                        run.clock.mark("first_text")
                         yield TextDelta(new)
                     continue
-                clock.lap("reason")
-                start = last_medium(conversation, STARTS[piece.kind]) if piece.start else None
-                yield from self._generate(piece, media, text.text.strip(), start, settings, (seed + media) % 2**31, made, cancelled)
-                clock.lap("generate")
+                run.clock.lap("reason")
+                yield from self._generate(piece, media, text.text.strip(), conversation, (run.seed + media) % 2**31, run)
                 media += 1
         if rest := text.finish():
             yield TextDelta(rest)
-        clock.lap("reason")
+        run.clock.lap("reason")
+
+    def _again(self, conversation: Conversation, medium: int, run: "_Run") -> Iterator[Event]:
+        """3. again, without a choice: the language model reads its own reply as far as the signal group of that medium."""
+        asked, reply = Conversation(conversation.turns[:-1]), conversation.turns[-1]
+        if strange := [one.kind for one in reply.media if one.kind not in self.form.groups.ids]:
+            raise InputError(f"{self.checkpoint.title} does not make this kind of medium: {strange[0]}.")
+        if sounds := [one for one in reply.media[:medium] if one.kind == "audio"]:
+            run.made.hear(read_audio(sounds[-1].path))
+        embedded = self._encode(self._prompt(asked, run.settings), run)
+        said = self.form.choices(reply.parts)
+        with contextlib.closing(self._write(embedded, run, self.checkpoint.context, said)) as written:
+            groups = (piece for piece in written if isinstance(piece, SignalGroup))
+            group = next(itertools.islice(groups, medium, None))
+        run.clock.lap("reason")
+        yield from self._generate(group, medium, reply.media[medium].caption or "", asked, run.seed, run)
+
+    def _write(self, embedded: Tensor, run: "_Run", most: int, said: Iterable[int] = ()) -> Generator[Word | SignalGroup]:
+        return self.language_model.write(
+            embedded,
+            self.form.groups,
+            self.form.end,
+            most=most,
+            temperature=run.settings.temperature,
+            generator=torch.Generator("cpu").manual_seed(run.seed),
+            cancelled=run.cancelled,
+            banned=self.form.not_for_replies,
+            said=said,
+        )
 
     def _generate(
-        self,
-        group: SignalGroup,
-        index: int,
-        caption: str,
-        start: Media | None,
-        settings: ReplySettings,
-        seed: int,
-        made: Made,
-        cancelled: Callable[[], bool],
+        self, group: SignalGroup, index: int, caption: str, asked: Conversation, seed: int, run: "_Run"
     ) -> Iterator[Event]:
-        """4. Output projection and decoder: a signal group becomes a medium in the content store, from noise or from an earlier medium."""
-        kind = group.kind
-        decoding = self.checkpoint.decoding[kind]
+        """4. Output projection and decoder: a signal group becomes a medium in the content store, from noise or from a medium of `asked`."""
+        kind, decoding = group.kind, self.checkpoint.decoding[group.kind]
         how = Denoising(
-            steps=min(settings.steps or decoding.steps, decoding.max_steps),
-            guidance=decoding.guidance if settings.guidance is None else min(settings.guidance, decoding.max_guidance),
+            steps=min(run.settings.steps or decoding.steps, decoding.max_steps),
+            guidance=decoding.guidance if run.settings.guidance is None else min(run.settings.guidance, decoding.max_guidance),
             seed=seed,
             strength=decoding.strength,
         )
         yield MediaStarted(index, kind, caption)
         with torch.inference_mode():
             prompt = self.output_projections[kind](group.states, group.embeddings)
+        start = last_medium(asked, STARTS[kind]) if group.start else None
         begin = begin_from(start, kind, decoding) if start else None
         decoder = self.decoders[kind]
         steps = decoder.steps(how, begin)
         medium = np.empty(0)
-        for done in in_thread(lambda report: decoder.make(prompt, how, begin, report, cancelled)):
+        for done in in_thread(lambda report: decoder.make(prompt, how, begin, report, run.cancelled)):
             if isinstance(done, int):
                 yield MediaProgress(index, done, steps)
             else:
@@ -210,7 +216,8 @@ class Pipeline:
         used: dict[str, Any] = {"steps": how.steps, "guidance": how.guidance}
         if start:
             used |= {"start": start.sha256, "strength": how.strength}
-        yield MediaReady(index, made.keep(kind, medium, caption, seed, used, decoding.frame_rate))
+        run.clock.lap("generate")
+        yield MediaReady(index, run.made.keep(kind, medium, caption, seed, used, decoding.frame_rate))
 
 
 STARTS = {"image": ("image", "video"), "video": ("video", "image"), "audio": ("audio",)}
@@ -254,6 +261,19 @@ class _Clock:
     def seconds(self) -> dict[str, float]:
         """Everything measured, in seconds, with the total."""
         return {name: round(value, 4) for name, value in {**self._laps, "total": time.perf_counter() - self._start}.items()}
+
+
+@dataclass
+class _Run:
+    """One use of a pipeline: how it is made, and what is counted meanwhile."""
+
+    settings: ReplySettings
+    seed: int
+    cancelled: Callable[[], bool]
+    made: Made
+    clock: _Clock = field(default_factory=_Clock)
+    prompt_tokens: int = 0
+    new_tokens: int = 0
 
 
 def _load(module: nn.Module, path: Path, device: torch.device) -> None:

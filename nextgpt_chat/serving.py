@@ -8,7 +8,7 @@ from typing import Any
 
 from nextgpt_chat.application import App
 from nextgpt_chat.checkpoint import find_checkpoint
-from nextgpt_chat.events import Reply
+from nextgpt_chat.events import Model
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import Settings
@@ -22,8 +22,8 @@ def serve(settings: Settings) -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     checkpoint = find_checkpoint(settings.checkpoints, settings.model)
 
-    def load(content: ContentStore) -> Reply:
-        return load_pipeline(checkpoint.folder, content, settings.device).reply
+    def load(content: ContentStore) -> Model:
+        return load_pipeline(checkpoint.folder, content, settings.device)
 
     app = App(settings, checkpoint, load)
     ended = threading.Event()

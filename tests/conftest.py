@@ -1,10 +1,10 @@
-"""What tests share: settings on a temporary folder, a store in it, small pictures, and a scripted reply for tests of the engine."""
+"""What tests share: settings on a temporary folder, a store in it, small pictures, and a scripted model for tests of the engine."""
 
 import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from nextgpt_chat.conversation import Conversation, Image, Text, Turn
-from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Stats, TextDelta
+from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Remake, Reply, Stats, TextDelta
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.image_file import encode_png
 from nextgpt_chat.settings import ReplySettings, Settings
@@ -78,10 +78,18 @@ def picture(content: ContentStore, shade: int = 200) -> Image:
     return Image(sha256, path, "image/png", "a plain picture", 5, {"steps": 2}, width=8, height=8)
 
 
-def scripted(content: ContentStore) -> Callable[[Conversation, ReplySettings, Callable[[], bool]], Iterator[Event]]:
-    """A reply with text, a picture and text again."""
+@dataclass
+class Scripted:
+    """A model that does what a test says."""
 
-    def reply(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+    reply: Reply
+    remake: Remake
+
+
+def scripted(content: ContentStore, reply: Reply | None = None, remake: Remake | None = None) -> Scripted:
+    """Replies with text, a picture and text again, and makes a darker picture in the place of that one."""
+
+    def say(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
         yield TextDelta("Here ")
         yield TextDelta("it is.")
         yield MediaStarted(0, "image", "a plain picture")
@@ -91,7 +99,13 @@ def scripted(content: ContentStore) -> Callable[[Conversation, ReplySettings, Ca
         yield TextDelta("Done.")
         yield Done(Stats("scripted", seed=5))
 
-    return reply
+    def draw(conversation: Conversation, medium: int, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield MediaStarted(medium, "image", "a plain picture")
+        yield MediaProgress(medium, 1, 1)
+        yield MediaReady(medium, replace(picture(content, 100), seed=6))
+        yield Done(Stats("scripted", seed=6))
+
+    return Scripted(reply or say, remake or draw)
 
 
 def png_header(width: int, height: int) -> bytes:

@@ -1,20 +1,24 @@
-"""The embedded model through the one way to get an answer."""
+"""The embedded model through the one way to get an answer, and the one way to get another medium in its place."""
 
+import copy
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nextgpt_chat.checkpoint import Decoding
-from nextgpt_chat.conversation import Audio, Conversation, Image, Text, Turn
+from nextgpt_chat.conversation import Audio, Conversation, Image, Text, Turn, Video
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, TextDelta
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.image_file import encode_png, read_image
+from nextgpt_chat.media.made import Made
 from nextgpt_chat.pipeline import STARTS, Pipeline, begin_from, last_medium, load_pipeline
 from nextgpt_chat.settings import ReplySettings
+from nextgpt_chat.store.jobs import parts_of
 from nextgpt_chat.tinyland.draw import draw
 from nextgpt_chat.tinyland.exchange import Medium
 from nextgpt_chat.tinyland.files import render
@@ -89,6 +93,113 @@ def test_stopping_while_it_draws(pipeline: Pipeline) -> None:
     assert sum(isinstance(event, MediaProgress) for event in events) < 10
     assert "red bird" in text(events)
     assert text(ask(pipeline, Text("hello"))).startswith("Hello")
+
+
+def drawn(pipeline: Pipeline, asked: str, seed: int, turns: tuple[Turn, ...] = ()) -> Conversation:
+    """The conversation that ends with the reply to `asked`, which holds a picture."""
+    events = ask(pipeline, Text(asked), turns=turns, settings=ReplySettings(seed=seed, steps=3, guidance=1.5))
+    return Conversation((*turns, Turn("user", (Text(asked),)), Turn("assistant", parts_of(events))))
+
+
+def again(pipeline: Pipeline, conversation: Conversation, medium: int = 0, seed: int | None = None) -> list[Event]:
+    return list(pipeline.remake(conversation, medium, ReplySettings(seed=seed), lambda: False))
+
+
+def ready(events: list[Event]) -> Image | Audio | Video:
+    return next(event.part for event in events if isinstance(event, MediaReady))
+
+
+def test_with_its_own_seed_a_medium_comes_out_as_it_was_and_with_another_one_differently(pipeline: Pipeline) -> None:
+    first = drawn(pipeline, "Draw two small purple boats on the right by day", seed=6)
+    later = drawn(pipeline, "Now a big yellow bell at night, please", seed=9, turns=first.turns)
+    for conversation in (first, later):
+        [medium] = conversation.turns[-1].media
+        events = again(pipeline, conversation, seed=medium.seed)
+        assert [type(event) for event in events] == [MediaStarted, *[MediaProgress] * 3, MediaReady, Done]
+        assert ready(events) == medium
+        other = ready(again(pipeline, conversation, seed=1))
+        assert (other.seed, other.caption, other.settings) == (1, medium.caption, medium.settings)
+        assert other.sha256 != medium.sha256
+    assert ready(again(pipeline, first)).seed != ready(again(pipeline, first)).seed
+
+
+def test_what_was_no_longer_seen_is_not_seen_again_either(pipeline: Pipeline) -> None:
+    hello = (Turn("user", (Text("hello there my friend"),)), Turn("assistant", (Text("Hello!"),))) * 30
+    asked, reply = drawn(pipeline, "Draw a big red bird", seed=2).turns
+    read = [
+        events[-1].stats.prompt_tokens
+        for events in (ask(pipeline, *asked.parts, turns=hello), again(pipeline, Conversation((*hello, asked, reply))))  # type: ignore[arg-type]
+        if isinstance(events[-1], Done)
+    ]
+    assert read[0] == read[1] < pipeline.checkpoint.context
+
+
+def test_one_of_several_media_is_made_again_where_it_stands(pipeline: Pipeline) -> None:
+    *before, reply = drawn(pipeline, "Draw a big red bird", seed=2).turns
+    text, image = reply.parts[:2]
+    twice = Conversation((*before, Turn("assistant", (text, image, Text(" And a small blue car."), image))))
+    events = again(pipeline, twice, medium=1, seed=2)
+    assert {event.index for event in events if isinstance(event, MediaStarted | MediaProgress | MediaReady)} == {1}
+    assert ready(events).sha256 != image.sha256  # type: ignore[union-attr]
+
+
+def test_making_again_can_be_stopped(pipeline: Pipeline) -> None:
+    events = list(pipeline.remake(drawn(pipeline, "Draw a big red bird", seed=2), 0, ReplySettings(), lambda: True))
+    assert isinstance(events[-1], Done)
+    assert events[-1].stats.stopped
+    assert not any(isinstance(event, MediaReady) for event in events)
+
+
+def test_a_medium_that_this_model_does_not_make_gets_a_sentence(pipeline: Pipeline, tmp_path: Path) -> None:
+    sound = Audio("0" * 64, tmp_path / "x.wav", "audio/wav")
+    conversation = Conversation((Turn("user", (Text("hello"),)), Turn("assistant", (Text("Listen."), sound))))
+    with pytest.raises(InputError, match="does not make this kind of medium: audio"):
+        again(pipeline, conversation)
+
+
+class Still:
+    """A decoder that makes one clip, or what it begins from, upside down."""
+
+    def steps(self, how: object, start: np.ndarray | None) -> int:
+        return 1
+
+    def make(self, prompt: object, how: object, start: np.ndarray | None, progress: Any, stop: object) -> np.ndarray:
+        progress(1)
+        return CLIP if start is None else start[:, ::-1]
+
+
+CLIP = np.stack([np.full((40, 40, 3), 30 * i, np.uint8) for i in range(4)])
+SOUND = (0.4 * np.sin(np.arange(16_000) / 6)).astype(np.float32)
+
+
+def with_clips(pipeline: Pipeline) -> Pipeline:
+    """The same pipeline with two more signal groups and a start token, of tokens that mean something else, and a decoder of clips."""
+    clips = copy.copy(pipeline)
+    clips.form = copy.copy(pipeline.form)
+    clips.form.groups = replace(
+        pipeline.form.groups, ids={**pipeline.form.groups.ids, "audio": (40, 41), "video": (42, 43)}, start=44
+    )
+    clips.output_projections = {"video": lambda states, embeddings: states}
+    clips.decoders = {"video": Still()}
+    decoding = Decoding(steps=1, max_steps=1, guidance=1, max_guidance=1, size=40, frames=4, frame_rate=4, strength=0.5)
+    clips.checkpoint = pipeline.checkpoint.model_copy(update={"decoding": {"video": decoding}})
+    return clips
+
+
+def test_a_clip_keeps_its_sound_track_and_what_it_began_from(pipeline: Pipeline) -> None:
+    clips, rng = with_clips(pipeline), random.Random(1)
+    made = Made(pipeline.content, pipeline.checkpoint.name)
+    sound = made.keep("audio", SOUND, "a dog", 1, {}, 0)
+    clip = made.keep("video", CLIP, "a dog", 7, {"steps": 1, "guidance": 1}, 4)
+    asked = Turn("user", (Text("show me a dog"),))
+    conversation = Conversation((asked, Turn("assistant", (Text("Here."), sound, clip))))
+    assert ready(again(clips, conversation, medium=1, seed=7)) == clip
+    image = render(Medium("image", Scene("dog", "blue")), rng, pipeline.content)
+    moving = replace(clip, settings={"start": "0" * 64})  # of a picture that was itself made again since
+    conversation = Conversation((Turn("user", (image, *asked.parts)), Turn("assistant", (Text("Here."), moving))))
+    begun = ready(again(clips, conversation, seed=7))
+    assert begun.settings == {"steps": 1, "guidance": 1, "start": image.sha256, "strength": 0.5}
+    assert begun == ready(again(clips, Conversation((conversation.turns[0], Turn("assistant", (Text("Here."), begun)))), seed=7))
 
 
 def test_a_long_conversation_loses_its_oldest_turns_with_a_notice(pipeline: Pipeline) -> None:

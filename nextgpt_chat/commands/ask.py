@@ -72,7 +72,7 @@ def _ask(
         parts.append(Text(text.strip()))
     conversation = conversation or conversations.start(user)
     job = conversations.post(user, conversation, Turn("user", tuple(parts)), checkpoint.name, how)
-    worker = Worker(jobs, lambda: load_pipeline(checkpoint.folder, content, settings.device).reply, checkpoint.name, only=job)
+    worker = Worker(jobs, lambda: load_pipeline(checkpoint.folder, content, settings.device), checkpoint.name, only=job)
     show = _Silent() if as_json else _Terminal(out)
     events: list[Event] = []
     with worker:

@@ -1,16 +1,16 @@
 """The local engine: one thread that loads the model, claims jobs and logs what happens.
 
-It is given `load`, which returns a `Reply`; it knows neither models nor pages.
+It is given `load`, which returns a `Model`; it knows neither what that is nor pages.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from nextgpt_chat.errors import Cancelled, UserError
-from nextgpt_chat.events import Done, Event, Failed, MediaProgress, Reply, Stats, TextDelta
+from nextgpt_chat.events import Done, Event, Failed, MediaProgress, Model, Stats, TextDelta
 from nextgpt_chat.store.jobs import INTERRUPTED, Job, Jobs, worker_name
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,9 @@ BROKEN = "Something went wrong while the reply was made. It is in the log; press
 
 
 class Worker:
-    """Makes replies, one at a time, in a thread of its own."""
+    """Makes replies, and media of them again, one at a time, in a thread of its own."""
 
-    def __init__(self, jobs: Jobs, load: Callable[[], Reply], model: str, only: str | None = None) -> None:
+    def __init__(self, jobs: Jobs, load: Callable[[], Model], model: str, only: str | None = None) -> None:
         """`load` returns the model named `model`; only jobs for that model are claimed, and only the job `only` if it is given."""
         self.jobs, self.load, self.model, self.only = jobs, load, model, only
         self.state = "loading"
@@ -64,32 +64,32 @@ class Worker:
 
     def _run(self) -> None:
         """The thread: outlives every error, such as a full disk or a database that does not answer for a while."""
-        reply = self._loaded()
+        model = self._loaded()
         broken = False
         while not self._stopping.is_set():
             try:
                 if broken:
                     self.jobs.recover()  # ends the log of a job that could not be written to its end
                 broken = False
-                self._next(reply)
+                self._next(model)
             except Exception:
                 log.exception("the queue cannot be read or written; the engine tries again")
                 broken = True
                 self._stopping.wait(POLL)
 
-    def _next(self, reply: Reply | None) -> None:
+    def _next(self, model: Model | None) -> None:
         job = self.jobs.claim(worker_name(), self.model, self.only)
         if job is None:
             self._wake.wait(POLL)
             self._wake.clear()
-        elif reply is None:
+        elif model is None:
             self.jobs.append(job.id, Failed(self.problem or BROKEN))
         else:
-            self._make(job, reply)
+            self._make(job, model)
 
-    def _loaded(self) -> Reply | None:
+    def _loaded(self) -> Model | None:
         try:
-            reply = self.load()
+            model = self.load()
         except UserError as error:
             self.problem = str(error)
         except Exception:
@@ -99,19 +99,17 @@ class Worker:
             )
         else:
             self.state = "ready"
-            return reply
+            return model
         self.state = "failed"
         return None
 
-    def _make(self, job: Job, reply: Reply) -> None:
+    def _make(self, job: Job, model: Model) -> None:
         """Runs one job to its end; whatever happens, its log ends with Done or Failed."""
         waiting: list[Event] = []
         flushed = 0.0
         last: Event | None = None
         try:
-            for event in reply(
-                job.conversation, job.settings, _Throttled(lambda: self._stopping.is_set() or self.jobs.cancelled(job.id))
-            ):
+            for event in self._events(job, model):
                 last = event
                 _collect(waiting, event)
                 if not isinstance(event, TextDelta | MediaProgress) or time.monotonic() - flushed > FLUSH:
@@ -133,6 +131,12 @@ class Worker:
         elif not isinstance(last, Done | Failed):
             log.error("job %s ended without Done or Failed", job.id)
             self._fail(job, waiting, BROKEN)
+
+    def _events(self, job: Job, model: Model) -> Iterator[Event]:
+        cancelled = _Throttled(lambda: self._stopping.is_set() or self.jobs.cancelled(job.id))
+        if job.medium is None:
+            return model.reply(job.conversation, job.settings, cancelled)
+        return model.remake(job.conversation, job.medium, job.settings, cancelled)
 
     def _fail(self, job: Job, waiting: list[Event], message: str) -> Failed:
         failed = Failed(message)

@@ -18,6 +18,10 @@ class Made:
         self.content, self.model = content, model
         self._sound: np.ndarray | None = None
 
+    def hear(self, samples: np.ndarray) -> None:
+        """A sound float [N] at 16 kHz that the reply holds already; the next clip has it as its sound track."""
+        self._sound = samples
+
     def keep(
         self, kind: str, medium: np.ndarray, caption: str, seed: int, settings: dict[str, Any], frame_rate: float
     ) -> Image | Audio | Video:
@@ -35,7 +39,7 @@ class Made:
             stored = self.content.put(encode_png(medium, texts), "image/png")
             return Image(*stored, "image/png", caption, seed, settings, width=medium.shape[1], height=medium.shape[0])
         if kind == "audio":
-            self._sound = medium
+            self.hear(medium)
             stored = self.content.put(encode_wav(medium, RATE, texts), "audio/wav")
             return Audio(*stored, "audio/wav", caption, seed, settings, seconds=len(medium) / RATE, rate=RATE)
         frames, height, width = medium.shape[:3]

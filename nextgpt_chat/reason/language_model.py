@@ -4,7 +4,7 @@ It knows tokens, signal groups and the key-value cache. It knows no files of med
 """
 
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,25 +70,30 @@ class LanguageModel:
         generator: torch.Generator,
         cancelled: Callable[[], bool],
         banned: frozenset[int] = frozenset(),
+        said: Iterable[int] = (),
     ) -> Generator[Word | SignalGroup]:
         """Continues `prompt` [1, L, H] by at most `most` tokens, until the token `end`.
 
         Once the first token of a signal group is chosen, the rest of the group is forced in one pass; behind the start token, a group
-        follows. Tokens that can only stand inside a group, and those in `banned`, are never chosen. Raises `Cancelled` as soon as `cancelled()` is true.
+        follows. Tokens that can only stand inside a group, and those in `banned`, are never chosen. `said` are choices that were made
+        before (of a signal group, its first token): they are taken first, so that a reply is read exactly as it was written. Raises
+        `Cancelled` as soon as `cancelled()` is true.
         """
         cache = DynamicCache(config=self.model.config)
         first = torch.tensor(groups.first, device=self.device)
         forbidden = torch.tensor(sorted({*groups.never_first, *banned}), device=self.device)
         states = self._read(prompt, cache)
-        written, start = 0, False
+        written, start, given = 0, False, iter(said)
         while written < most:
             if cancelled():
                 raise Cancelled
-            logits = self.model.lm_head(states[:, -1])[0].float()
-            logits[forbidden] = float("-inf")
-            if start:
-                logits = torch.full_like(logits, float("-inf")).index_copy_(0, first, logits[first])
-            token = choose(logits, temperature, generator)
+            token = next(given, None)
+            if token is None:
+                logits = self.model.lm_head(states[:, -1])[0].float()
+                logits[forbidden] = float("-inf")
+                if start:
+                    logits = torch.full_like(logits, float("-inf")).index_copy_(0, first, logits[first])
+                token = choose(logits, temperature, generator)
             if token == end:
                 return
             kind = groups.begun_by(token)

@@ -114,9 +114,19 @@ class PromptFormat:
             prompt.add([self.end], answer=True)
         return prompt
 
+    def choices(self, parts: Iterable[Part]) -> list[int]:
+        """What the model chose when it wrote these parts: the tokens of text, and of each signal group the first, which forced the others."""
+        return [
+            token
+            for part in parts
+            for token in (self.text(part.text) if isinstance(part, Text) else [*self._start(part), self.groups.ids[part.kind][0]])
+        ]
+
     def _made(self, part: Media) -> list[int]:
-        start = [self.groups.start] if part.settings.get("start") and self.groups.start is not None else []
-        return [*start, *self.groups.ids[part.kind]]
+        return [*self._start(part), *self.groups.ids[part.kind]]
+
+    def _start(self, part: Media) -> list[int]:
+        return [self.groups.start] if part.settings.get("start") and self.groups.start is not None else []
 
     def _sent(self, prompt: Prompt, part: Part) -> None:
         if isinstance(part, Text):

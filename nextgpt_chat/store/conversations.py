@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
-from nextgpt_chat.conversation import Conversation, Turn
+from nextgpt_chat.conversation import Turn
 from nextgpt_chat.errors import BusyError, InputError, NotFoundError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.store.codec import asset_row, part_from_row, part_to_row
 from nextgpt_chat.store.database import Database
+from nextgpt_chat.store.messages import branch, media_rows, turn_of, write_parts
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
 
 TITLE_LENGTH = 60
+OPEN = ("queued", "running")
+"""What the status of a job is until it ends."""
 UNUSED = timedelta(hours=1)
 """How long a conversation without messages is kept, and a file without a message."""
 
@@ -35,6 +37,16 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Remaking:
+    """One medium of a reply being made again, or the attempt at it."""
+
+    medium: int
+    """Number among the media of the reply, from 0."""
+    status: str
+    """That of its job: queued, running, done, stopped, failed, interrupted."""
+
+
+@dataclass(frozen=True)
 class Message:
     """A message with everything that a page shows about it."""
 
@@ -44,10 +56,17 @@ class Message:
     status: str
     """complete, running, stopped, interrupted, failed."""
     job: str | None = None
-    """The job that makes or made this reply."""
+    """The newest job on this reply: the one that makes or made it, or one of its media again."""
     model: str | None = None
     error: str | None = None
     stats: dict[str, Any] = field(default_factory=dict)
+    remake: Remaking | None = None
+    """What that job is doing or did, if it was about one medium."""
+
+    @property
+    def running(self) -> bool:
+        """Whether the reply, or one of its media, is being made."""
+        return self.status == "running" or (self.remake is not None and self.remake.status in OPEN)
 
 
 class Conversations:
@@ -110,7 +129,7 @@ class Conversations:
             session.flush()
             write_parts(session, asked, turn)
             owned.title = owned.title or title_of(turn)
-            return self._enqueue(session, owned, asked.id, model, settings)
+            return self._enqueue(session, owned, _new_reply(session, asked.id, owned, model), settings)
 
     def retry(self, user: str, message: str, model: str, settings: ReplySettings) -> str:
         """Makes a reply again, as a new branch beside the old reply; returns the job's id."""
@@ -120,7 +139,24 @@ class Conversations:
                 raise NotFoundError("There is no such reply.")
             owned = self._own(session, user, reply.conversation_id)
             self._check_queue(session, owned.id)
-            return self._enqueue(session, owned, reply.parent_id, model, settings)
+            return self._enqueue(session, owned, _new_reply(session, reply.parent_id, owned, model), settings)
+
+    def remake(self, user: str, message: str, medium: int, model: str, settings: ReplySettings) -> str:
+        """Makes number `medium` of the media of a reply again, by the model that made the reply; returns the job's id.
+
+        The new medium takes the old one's place once it is there. Raises `NotFoundError`, `InputError` or `BusyError` with a sentence.
+        """
+        with self.database.session() as session:
+            reply = session.scalar(select(MessageRow).where(MessageRow.id == message))
+            if reply is None or reply.role != "assistant":
+                raise NotFoundError("There is no such reply.")
+            owned = self._own(session, user, reply.conversation_id)
+            if reply.model != model:
+                raise InputError(f"That reply was made by another model, {reply.model}, which is not the one that is here now.")
+            if medium not in range(len(media_rows(reply))):
+                raise NotFoundError("There is no such picture, sound or clip in the reply.")
+            self._check_queue(session, owned.id)
+            return self._enqueue(session, owned, reply, settings, medium)
 
     def delete(self, user: str, conversation: str) -> None:
         """Removes a conversation with its messages. Files that nothing refers to any more lose their rows and are deleted."""
@@ -185,71 +221,43 @@ class Conversations:
             )
 
     def _check_queue(self, session: Session, conversation: str) -> None:
-        open_jobs = select(func.count()).select_from(JobRow).where(JobRow.status.in_(("queued", "running")))
+        open_jobs = select(func.count()).select_from(JobRow).where(JobRow.status.in_(OPEN))
         if session.scalar(open_jobs.where(JobRow.conversation_id == conversation)):
             raise BusyError("A reply is still being made in this conversation. Wait for it, or press Stop.")
         if (session.scalar(open_jobs) or 0) >= self.settings.max_waiting_jobs:
             raise BusyError("Too many people are waiting for a reply just now. Try again in a minute.")
 
-    def _enqueue(self, session: Session, owned: ConversationRow, asked: str, model: str, settings: ReplySettings) -> str:
+    def _enqueue(
+        self, session: Session, owned: ConversationRow, reply: MessageRow, settings: ReplySettings, medium: int | None = None
+    ) -> str:
         owned.updated = now()
-        reply = MessageRow(conversation_id=owned.id, parent_id=asked, role="assistant", status="running", model=model, stats={})
-        session.add(reply)
-        session.flush()
         job = JobRow(
-            conversation_id=owned.id, reply_id=reply.id, model=model, settings=asdict(settings), status="queued", cancel=False
+            conversation_id=owned.id,
+            reply_id=reply.id,
+            medium=medium,
+            model=reply.model,
+            settings=asdict(settings),
+            status="queued",
+            cancel=False,
         )
         session.add(job)
         session.flush()
         return job.id
 
     def _message(self, session: Session, row: MessageRow) -> Message:
-        job = session.scalar(select(JobRow.id).where(JobRow.reply_id == row.id)) if row.role == "assistant" else None
-        return Message(row.id, row.role, turn_of(row, self.content), row.status, job, row.model, row.error, row.stats)
+        newest = select(JobRow).where(JobRow.reply_id == row.id).order_by(JobRow.number.desc()).limit(1)
+        job = session.scalar(newest) if row.role == "assistant" else None
+        remake = Remaking(job.medium, job.status) if job and job.medium is not None else None
+        turn = turn_of(row, self.content)
+        return Message(row.id, row.role, turn, row.status, job.id if job else None, row.model, row.error, row.stats, remake)
 
 
-def branch(session: Session, conversation: str) -> list[MessageRow]:
-    """The messages from the first one to the newest one's branch end."""
-    rows = session.scalars(
-        select(MessageRow)
-        .where(MessageRow.conversation_id == conversation)
-        .order_by(MessageRow.number)
-        .options(selectinload(MessageRow.parts))
-    ).all()
-    return path_to(rows[-1].id, {row.id: row for row in rows}) if rows else []
-
-
-def path_to(leaf: str | None, rows: dict[str, MessageRow]) -> list[MessageRow]:
-    """The messages from the root to `leaf`."""
-    path = []
-    while leaf is not None:
-        path.append(rows[leaf])
-        leaf = rows[leaf].parent_id
-    return path[::-1]
-
-
-def turn_of(row: MessageRow, content: ContentStore) -> Turn:
-    """A message row as a value."""
-    return Turn("user" if row.role == "user" else "assistant", tuple(part_from_row(part, content) for part in row.parts))
-
-
-def conversation_up_to(session: Session, leaf: str | None, conversation: str, content: ContentStore) -> Conversation:
-    """What the model gets to see: the branch that ends in the message `leaf`; replies without any part are left out."""
-    rows = {row.id: row for row in session.scalars(select(MessageRow).where(MessageRow.conversation_id == conversation))}
-    return Conversation(tuple(turn_of(row, content) for row in path_to(leaf, rows) if row.parts))
-
-
-def write_parts(session: Session, message: MessageRow, turn: Turn) -> None:
-    """Writes the parts of a message that has none yet."""
-    for medium in turn.media:
-        session.merge(asset_row(medium))
+def _new_reply(session: Session, asked: str, owned: ConversationRow, model: str) -> MessageRow:
+    """An empty reply to the message `asked`."""
+    reply = MessageRow(conversation_id=owned.id, parent_id=asked, role="assistant", status="running", model=model, stats={})
+    session.add(reply)
     session.flush()
-    session.add_all(_placed(part_to_row(part, position), message) for position, part in enumerate(turn.parts))
-
-
-def _placed(row: PartRow, message: MessageRow) -> PartRow:
-    row.message_id = message.id
-    return row
+    return reply
 
 
 def title_of(turn: Turn) -> str:

@@ -1,6 +1,7 @@
-"""Jobs and their events: how a reply is claimed, logged, followed, cancelled and recovered.
+"""Jobs and their events: how a reply, or one medium of it again, is claimed, logged, followed, cancelled and recovered.
 
-The reply's message is kept up to date with the log, so every finished part survives the end of the process.
+The reply's message is kept up to date with the log, so every finished part survives the end of the process. A medium that is made again
+takes the place of the one before only when it is finished.
 """
 
 import os
@@ -18,8 +19,8 @@ from nextgpt_chat.events import Done, Event, Failed, MediaReady, Stats, TextDelt
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.codec import event_from_json, event_to_json
-from nextgpt_chat.store.conversations import conversation_up_to, write_parts
 from nextgpt_chat.store.database import Database
+from nextgpt_chat.store.messages import conversation_up_to, replace_medium, write_parts
 from nextgpt_chat.store.tables import ConversationRow, JobEventRow, JobRow, MessageRow, PartRow, now
 
 INTERRUPTED = "The reply was interrupted before it was complete. What was finished is kept; press Retry to make it again."
@@ -30,12 +31,15 @@ ABANDONED = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Job:
-    """What an engine needs to make a reply."""
+    """What an engine needs to make a reply, or one medium of it again."""
 
     id: str
     conversation: Conversation
+    """Ends with the turn that is answered, or with the reply whose medium is made again."""
     settings: ReplySettings
     model: str
+    medium: int | None = None
+    """Number of the medium, among those of the reply, that is made again; None if the whole reply is made."""
 
 
 class Jobs:
@@ -64,8 +68,9 @@ class Jobs:
                 return None
             row = _job(session, taken)
             reply = _reply(session, row)
-            conversation = conversation_up_to(session, reply.parent_id, row.conversation_id, self.content)
-            return Job(row.id, conversation, ReplySettings(**row.settings), row.model)
+            last = reply.parent_id if row.medium is None else reply.id
+            conversation = conversation_up_to(session, last, row.conversation_id, self.content)
+            return Job(row.id, conversation, ReplySettings(**row.settings), row.model, row.medium)
 
     def append(self, job: str, *events: Event) -> int:
         """Adds events to the log in one transaction and brings the reply up to date; returns the last number given."""
@@ -84,21 +89,26 @@ class Jobs:
         return seq
 
     def _update_reply(self, session: Session, job: str) -> None:
-        """Writes the reply's parts and, at the end, its status from the log."""
-        events = self._events(session, job, 0)
+        """Brings the reply's parts up to date with the log and, at the end, the status of the job and of a reply made by it."""
+        events = [event for _, event in self._events(session, job, 0)]
         row = _job(session, job)
         reply = _reply(session, row)
-        session.query(PartRow).filter(PartRow.message_id == reply.id).delete()
-        session.flush()
-        write_parts(session, reply, Turn("assistant", parts_of([event for _, event in events])))
-        last = events[-1][1]
+        if row.medium is None:
+            session.query(PartRow).filter(PartRow.message_id == reply.id).delete()
+            session.flush()
+            write_parts(session, reply, Turn("assistant", parts_of(events)))
+        else:
+            for medium in Turn("assistant", parts_of(events)).media:
+                replace_medium(session, reply, row.medium, medium)
+        last = events[-1]
         if isinstance(last, Done):
             row.status = "stopped" if last.stats.stopped else "done"
-            reply.status = "stopped" if last.stats.stopped else "complete"
-            reply.stats = asdict(last.stats)
         elif isinstance(last, Failed):
-            row.status = reply.status = "interrupted" if last.message == INTERRUPTED else "failed"
-            reply.error = last.message
+            row.status = "interrupted" if last.message == INTERRUPTED else "failed"
+        if row.medium is None and isinstance(last, Done):
+            reply.status, reply.stats = "stopped" if last.stats.stopped else "complete", asdict(last.stats)
+        elif row.medium is None and isinstance(last, Failed):
+            reply.status, reply.error = row.status, last.message
 
     def events(self, user: str, job: str, after: int = 0) -> list[tuple[int, Event]]:
         """The events numbered above `after`, in order."""

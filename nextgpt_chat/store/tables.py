@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -97,19 +97,21 @@ class PartRow(Base):
 
 
 class JobRow(Base):
-    """A reply to be made: written by the page, claimed by the engine."""
+    """A reply to be made, or one medium of it again: written by the page, claimed by the engine."""
 
     __tablename__ = "jobs"
     __table_args__ = (
         Index("jobs_by_status", "status", "number"),
         Index("jobs_of_conversation", "conversation_id"),
-        UniqueConstraint("reply_id"),
+        Index("jobs_of_reply", "reply_id"),
     )
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     """Place in the queue: the lowest queued number is next."""
     id: Mapped[str] = mapped_column(Id, unique=True, default=new_id)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     reply_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    medium: Mapped[int | None]
+    """Number of the medium, among those of the reply, that is made again; empty if the whole reply is made."""
     model: Mapped[str] = mapped_column(String(120))
     settings: Mapped[dict[str, Any]] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(String(16), default="queued")

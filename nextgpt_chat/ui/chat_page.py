@@ -6,6 +6,7 @@ id and a new message, never history. A reply is followed from its event log, so 
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,13 @@ from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.conversations import Conversations, Message
 from nextgpt_chat.store.jobs import Jobs
-from nextgpt_chat.ui.render import GrowingReply, Link, chat_message
+from nextgpt_chat.ui.message_box import message_box
+from nextgpt_chat.ui.render import GrowingRemake, GrowingReply, Link, chat_message
+from nextgpt_chat.ui.scripts import CHOOSE_MEDIUM, CONFIRM_DELETE, OPEN_SIDEBAR, SHOW_ADDRESS
 from nextgpt_chat.web.visitor import Visitors
 
 log = logging.getLogger(__name__)
 
-SHOW_ADDRESS = "(id) => { const u = new URL(location); id ? u.searchParams.set('c', id) : u.searchParams.delete('c'); history.replaceState(null, '', u); }"
-OPEN_SIDEBAR = "() => { if (innerWidth >= 1240) document.querySelector('#side:not(.open) .toggle-button')?.click(); }"
-CONFIRM_DELETE = "(id) => confirm('Delete this conversation with its pictures?') ? id : ''"
 UNCHANGED = tuple(gr.skip() for _ in range(7))
 """What a handler returns when the page stays as it is; returning nothing would empty it."""
 GENERAL = "Something went wrong; it is in the log. Reload the page and try again."
@@ -63,6 +63,7 @@ class ChatPage:
                 elem_id="chat",
                 render_markdown=False,
                 buttons=["copy"],
+                allow_file_downloads=False,  # its button saves the first of several media only; each has a link of its own
                 examples=[{"text": text} for text in self.checkpoint.examples],
                 placeholder="Ask for a picture, or send one and ask about it.",
                 autoscroll=True,
@@ -71,23 +72,16 @@ class ChatPage:
                 status = gr.Markdown("", elem_id="status")
                 retry = gr.Button("Retry", size="sm", visible=False, elem_id="retry")
                 delete = gr.Button("Delete chat", size="sm", visible=False, elem_id="delete")
-            box = gr.MultimodalTextbox(
-                show_label=False,
-                placeholder=f"Message {self.checkpoint.title}…",
-                file_count="multiple",
-                file_types=[kind for kind in self.checkpoint.inputs if kind != "text"],
-                sources=["upload", "microphone"] if "audio" in self.checkpoint.inputs else ["upload"],
-                max_plain_text_length=1_000_000,
-                elem_id="box",
-                autofocus=True,
-            )
+            box = message_box(self.checkpoint)
+            chosen = gr.HTML("", visible="hidden", js_on_load=CHOOSE_MEDIUM)
             view = [chat, box, current, earlier, status, retry, delete]
             following: list[Any] = []
             loaded = page.load(self.on_load, None, view, show_progress="hidden", api_visibility="private")
             sent = box.submit(self.on_send, [box, current], view, show_progress="hidden", api_visibility="private")
             again = retry.click(self.on_retry, [current], view, show_progress="hidden", api_visibility="private")
             picked_example = chat.example_select(self.on_example, [current], view, show_progress="hidden", api_visibility="private")
-            following += [loaded, sent, again, picked_example]
+            remade = chosen.select(self.on_again, [current], view, show_progress="hidden", api_visibility="private")
+            following += [loaded, sent, again, picked_example, remade]
             picked = earlier.input(
                 self.on_pick, [earlier], view, cancels=following, show_progress="hidden", api_visibility="private"
             )
@@ -190,11 +184,22 @@ class ChatPage:
 
         yield from self._guarded(retry, request)
 
+    def on_again(self, conversation: str, chosen: gr.SelectData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """One medium of a reply is made again, with another seed; `chosen` names the reply and the number of the medium in it."""
+
+        def remake() -> Iterator[tuple[Any, ...]]:
+            user = self._user(request)
+            job = self.conversations.remake(user, str(chosen.value), int(chosen.index), self.checkpoint.name, ReplySettings())
+            self.worker.notify()
+            yield from self._follow(user, conversation, job, self._link(request))
+
+        yield from self._guarded(remake, request)
+
     def on_stop(self, conversation: str, request: gr.Request) -> None:
-        """Stops the reply that is being made; its log then ends, and with it whoever follows."""
+        """Stops what is being made; its log then ends, and with it whoever follows."""
         user = self._user(request)
         for message in self.conversations.messages(user, conversation):
-            if message.status == "running" and message.job:
+            if message.running and message.job:
                 self.jobs.cancel(user, message.job)
 
     def _open(self, user: str, conversation: str, link: Link) -> Iterator[tuple[Any, ...]]:
@@ -203,30 +208,36 @@ class ChatPage:
             messages = self.conversations.messages(user, conversation) if conversation else []
         except NotFoundError:
             conversation, messages = "", []
-        last = messages[-1] if messages else None
-        if last and last.status == "running" and last.job:
-            yield from self._follow(user, conversation, last.job, link)
+        job = next((message.job for message in messages if message.running), None)
+        if job:
+            yield from self._follow(user, conversation, job, link)
         else:
-            yield self._view(
-                user, conversation, _chat(messages, link), running=False, status=self._state(), retry=_can_retry(messages)
-            )
+            chat = self._chat(messages, link)
+            yield self._view(user, conversation, chat, running=False, status=self._state(), retry=_can_retry(messages))
 
     def _follow(self, user: str, conversation: str, job: str, link: Link, box: Any = None) -> Iterator[tuple[Any, ...]]:
-        """Shows a reply while it grows, then the stored conversation."""
+        """Shows a reply while it grows, or one medium while it is made again, then the stored conversation."""
         messages = self.conversations.messages(user, conversation)
-        before = _chat(messages[:-1], link)
-        reply = GrowingReply(link)
-        yield self._view(user, conversation, [*before, reply.message()], running=True, status=self._waiting(user, job), box=box)
+        chat = [chat_message(message, link) for message in messages]
+        place = next(i for i, message in enumerate(messages) if message.job == job)
+        growing = GrowingRemake(messages[place], link) if messages[place].remake else GrowingReply(link)
+        chat[place] = growing.message()
+        yield self._view(user, conversation, chat, running=True, status=self._waiting(user, job), box=box)
         keep = gr.skip()
         for events in follow(self.jobs, user, job, poll=0.08):
-            reply.add(event for _, event in events)
-            yield [*before, reply.message()], keep, keep, keep, self._waiting(user, job), keep, keep
+            growing.add(event for _, event in events)
+            chat[place] = growing.message()
+            yield chat, keep, keep, keep, self._waiting(user, job), keep, keep
         messages = self.conversations.messages(user, conversation)
-        notes = reply.message()["content"] if any(note.startswith("ℹ") for note in reply.notes) else None
-        chat = _chat(messages, link)
-        if notes:
-            chat[-1]["content"] = notes
-        yield self._view(user, conversation, chat, running=False, status=_timing(messages[-1]), retry=True)
+        chat = self._chat(messages, link)
+        chat[place]["content"] += [note for note in growing.notes if note.startswith("ℹ")]
+        status = "" if messages[place].remake else _timing(messages[place])
+        yield self._view(user, conversation, chat, running=False, status=status, retry=True)
+
+    def _chat(self, messages: list[Message], link: Link) -> list[dict[str, Any]]:
+        """A conversation in which nothing is being made: what this model made can be made again."""
+        kinds = self.checkpoint.outputs
+        return [chat_message(message, link, kinds if message.model == self.checkpoint.name else ()) for message in messages]
 
     def _guarded(self, handler: Callable[[], Iterator[tuple[Any, ...]]], request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Turns errors into sentences; what the person typed stays where it is."""
@@ -249,6 +260,7 @@ class ChatPage:
         scheme = headers.get("x-forwarded-proto", "http").split(",")[0]
         host = headers.get("x-forwarded-host", headers.get("host", f"{self.settings.host}:{self.settings.port}"))
 
+        @cache  # a link that is signed anew is another address, which the browser would load again
         def link(medium: Media) -> str:
             return f"{scheme}://{host}/media/{self.visitors.media_token(user, medium.sha256)}"
 
@@ -273,10 +285,6 @@ class ChatPage:
     def _waiting(self, user: str, job: str) -> str:
         ahead = self.jobs.position(user, job)
         return self._state() or (f"Waiting: {ahead} before you." if ahead else "")
-
-
-def _chat(messages: list[Message], link: Link) -> list[dict[str, Any]]:
-    return [chat_message(message, link) for message in messages]
 
 
 def _can_retry(messages: list[Message]) -> bool:

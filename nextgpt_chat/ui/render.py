@@ -4,10 +4,11 @@ Texts are escaped and the chat renders no Markdown, so nothing that a person or 
 """
 
 import html
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from nextgpt_chat.conversation import Media, Part, Text
+from nextgpt_chat.conversation import Media, Text
 from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Notice, TextDelta
 from nextgpt_chat.store.conversations import Message
 
@@ -18,11 +19,31 @@ Content = list[str | dict[str, Any]]
 WORDS = {"image": ("picture", "Drawing"), "audio": ("sound", "Composing"), "video": ("clip", "Filming")}
 BAR = 12
 """Characters of a progress bar."""
+LONGEST_STEM = 60
+"""Most characters of a caption in a file name."""
+NOT_REMADE = "⚠ It could not be made again and stays as it was."
 
 
-def chat_message(message: Message, link: Link) -> dict[str, Any]:
-    """A stored message as the chat component takes it."""
-    content: Content = [item for part in message.turn.parts for item in part_content(part, link, made=message.role == "assistant")]
+def chat_message(message: Message, link: Link, again: Collection[str] = (), progress: str | None = None) -> dict[str, Any]:
+    """A stored message as the chat component takes it.
+
+    Media of the kinds `again` get a button that makes them again; the one that is being made again has the line `progress` under it.
+    """
+    made, numbers = message.role == "assistant", iter(range(len(message.turn.media)))
+    content: Content = []
+    for part in message.turn.parts:
+        if isinstance(part, Text):
+            content.append(plain(part.text))
+            continue
+        number = next(numbers)
+        attempt = message.remake if message.remake and message.remake.medium == number else None
+        if attempt and progress is not None:
+            content += [shown(part, link, made), f'<div class="about">{progress}</div>']
+            continue
+        tools = again_button(message.id, number, part) if made and part.kind in again else ""
+        if attempt and attempt.status in ("failed", "interrupted"):
+            tools += f"<span>{NOT_REMADE}</span>"
+        content += [shown(part, link, made), about(part, link, made, tools)]
     if note := status_note(message):
         content.append(note)
     return {"role": message.role, "content": content or [""]}
@@ -42,23 +63,58 @@ def plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def part_content(part: Part, link: Link, made: bool) -> Content:
-    """One part; a medium that the model made is labelled as such, with the seed that makes it again."""
-    if isinstance(part, Text):
-        return [plain(part.text)]
+def shown(part: Media, link: Link, made: bool) -> dict[str, Any]:
+    """A medium itself."""
     noun = WORDS[part.kind][0]
-    described = f"AI-generated {noun}: {part.caption}" if made else f"Your {noun}"
     # With a path and an absolute address, Gradio neither copies the file into its public cache nor serves it: our own route does.
     address = link(part)
     file = {
         "path": address,
         "url": address,
         "mime_type": part.mime,
-        "orig_name": part.path.name,
+        "orig_name": file_name(part),
         "meta": {"_type": "gradio.FileData"},
     }
-    shown = {"type": "file", "file": file, "alt_text": described}
-    return [shown, f"AI-generated {noun}, seed {part.seed}"] if made else [shown]
+    return {"type": "file", "file": file, "alt_text": f"AI-generated {noun}: {part.caption}" if made else f"Your {noun}"}
+
+
+def about(part: Media, link: Link, made: bool, tools: str = "") -> str:
+    """The line under a medium: that a model made it, with which seed and how, a link that saves it, and `tools`."""
+    save = f'<a href="{attribute(link(part))}" download="{attribute(file_name(part))}">Download</a>'
+    said = ""
+    if made:
+        how = "<br>".join(plain(line) for line in how_made(part))
+        said = f"<details><summary>AI-generated {WORDS[part.kind][0]}, seed {part.seed}</summary>{how}</details>"
+    return f'<div class="about">{said}{save}{tools}</div>'
+
+
+def again_button(message: str, number: int, part: Media) -> str:
+    """Asks for number `number` of the media of a message once more; whoever only hears the page is told which one that is."""
+    which = f'<span class="unseen">for this {WORDS[part.kind][0]}: {plain(part.caption or "")}</span>'
+    return f'<button type="button" class="again" name="{number}" value="{attribute(message)}">Another seed {which}</button>'
+
+
+def how_made(part: Media) -> list[str]:
+    """Caption and settings of a medium that a model made, a line each."""
+    used, words = part.settings, []
+    if "steps" in used:
+        words.append(f"{used['steps']} steps")
+    if "guidance" in used:
+        words.append(f"guidance {used['guidance']:g}")
+    if "start" in used:
+        words.append(f"begun from an earlier medium, strength {used.get('strength', 1):.0%}")
+    return [line for line in (part.caption or "", ", ".join(words)) if line]
+
+
+def file_name(part: Media) -> str:
+    """Under which name a medium is saved: what it shows, and the seed, which tells those apart that show the same."""
+    stem = re.sub(r"\W+", "-", part.caption or "").strip("-").lower()[:LONGEST_STEM].rstrip("-") or WORDS[part.kind][0]
+    return f"{stem}-{part.sha256[:8] if part.seed is None else f'seed-{part.seed}'}{part.path.suffix}"
+
+
+def attribute(text: str) -> str:
+    """Text as the value of an HTML attribute."""
+    return html.escape(text, quote=True)
 
 
 class GrowingReply:
@@ -92,7 +148,7 @@ class GrowingReply:
             self._progress = event
         elif isinstance(event, MediaReady):
             self._pending = None
-            self.content += part_content(event.part, self.link, made=True)
+            self.content += [shown(event.part, self.link, made=True), about(event.part, self.link, made=True)]
         elif isinstance(event, Notice):
             self.notes.append(f"ℹ {plain(event.message)}")
         elif isinstance(event, Done | Failed):
@@ -106,13 +162,34 @@ class GrowingReply:
         """The reply as the chat component takes it."""
         content = [*self.content]
         if self._pending:
-            content.append(progress_line(self._pending, self._progress))
+            content.append(progress_line(self._pending.kind, self._progress))
         return {"role": "assistant", "content": [*content, *self.notes] or ["…"]}
 
 
-def progress_line(started: MediaStarted, progress: MediaProgress | None) -> str:
+class GrowingRemake:
+    """A stored reply with the progress of the medium that is being made again under the one that is there."""
+
+    def __init__(self, stored: Message, link: Link) -> None:
+        self.stored, self.link = stored, link
+        self.notes: list[str] = []
+        self._progress: MediaProgress | None = None
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Takes in what happened; the new medium itself is shown from the store, where it is when the job ends."""
+        for event in events:
+            if isinstance(event, MediaProgress):
+                self._progress = event
+
+    def message(self) -> dict[str, Any]:
+        """The reply as the chat component takes it."""
+        assert self.stored.remake is not None
+        kind = self.stored.turn.media[self.stored.remake.medium].kind
+        return chat_message(self.stored, self.link, progress=progress_line(kind, self._progress))
+
+
+def progress_line(kind: str, progress: MediaProgress | None) -> str:
     """`Drawing ▰▰▰▱▱▱ step 3 of 6`."""
-    verb = WORDS[started.kind][1]
+    verb = WORDS[kind][1]
     if progress is None:
         return f"{verb} {'▱' * BAR}"
     full = round(BAR * progress.step / progress.total)

@@ -22,8 +22,10 @@ def theme() -> gr.themes.Base:
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 @media (min-width: 1240px) { .gradio-container:has(#side.open) { margin-left: max(310px, calc((100vw - 900px) / 2)) !important; } }
+body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 305px) !important; }
+@media (max-width: 640px) { body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 395px) !important; } }
 </style>"""
-"""Gradio puts its own prefix before every selector of `css`, which would turn one on the container itself into one that fits nothing."""
+"""Gradio puts its own prefix before every selector of `css`, which would turn one on the container itself, or around it, into one that fits nothing."""
 
 CSS = """
 .gradio-container { max-width: 900px !important; margin: 0 auto !important; padding: 0 12px !important; }
@@ -36,10 +38,28 @@ footer { display: none !important; }
 #chat .message video { width: min(256px, 60vw); height: auto; max-height: 60vh; border-radius: 12px; }
 #chat .minimal-audio-player { width: 100%; max-width: 256px; height: 56px; align-items: center; overflow: hidden; }
 #chat .message { overflow-wrap: anywhere; }
+#chat .image-container button, #chat .image-frame { width: fit-content; }
+#chat .message-buttons:not(:has(button:not([aria-label="Share"]))) { display: none; }
+#chat .about { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; font-size: .8rem; opacity: .8; white-space: normal; }
+#chat .about summary { cursor: pointer; }
+#chat .about a, #chat .about .again { color: inherit; text-decoration: underline; text-underline-offset: 2px; cursor: pointer; }
+#chat .about a:hover, #chat .about .again:hover { color: var(--primary-600); }
+#chat .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 #chat .avatar-container img { width: auto; }
 #chat .examples { grid-template-columns: 1fr 1fr; max-width: 620px; }
 #chat button[aria-label="Clear"], #chat button[aria-label="Share"], #chat button[title="Clear"], #chat button[title="Share"] { display: none; }
-#box { border-radius: 18px; }
+#compose { position: relative; flex-wrap: nowrap; align-items: flex-end; gap: 0; border-radius: 18px; background: var(--block-background-fill); }
+#compose .form, #box { min-width: 0; border: 0; border-radius: 18px; background: transparent; box-shadow: none; }
+#camera { position: static; flex: 0 0 40px; width: 40px; height: 40px; min-width: 0; margin: 0 0 14px 8px; padding: 0; overflow: visible !important; }
+#camera .html-container { padding: 0; }
+#camera .open { width: 40px; height: 40px; border-radius: 12px; }
+#camera .open::before { content: ""; display: block; width: 20px; height: 20px; margin: auto; background: currentColor; mask: url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='black' stroke-width='1.5' stroke-linejoin='round'%3E%3Cpath d='M3 8h4l2-3h6l2 3h4v11H3z'/%3E%3Ccircle cx='12' cy='13' r='3.6'/%3E%3C/svg%3E") center / contain no-repeat; }
+#camera .open:hover, #camera .open[aria-expanded="true"] { background: var(--background-fill-secondary); }
+#camera .panel { position: absolute; z-index: 40; bottom: calc(100% + 8px); left: 0; width: min(380px, 100%); padding: 10px; border-radius: 18px; background: var(--block-background-fill); box-shadow: 0 4px 24px rgb(0 0 0 / 25%); font-size: .9rem; }
+#camera .panel video { width: 100%; border-radius: 12px; margin-bottom: 8px; }
+#camera .panel p:not(:empty) { margin: 4px 4px 10px; }
+#camera .panel button { padding: 6px 14px; border-radius: 10px; background: var(--button-secondary-background-fill); }
+#camera .panel .take { background: var(--button-primary-background-fill); color: var(--button-primary-text-color); margin-right: 6px; }
 #status { min-height: 1.3em; font-size: .84rem; opacity: .8; padding: 0 4px; }
 #status p { margin: 0; }
 #actions { gap: 8px; justify-content: flex-end; min-height: 0; }

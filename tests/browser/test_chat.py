@@ -31,6 +31,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
+    "--use-fake-device-for-media-stream",  # a camera that films a test picture
+    "--use-fake-ui-for-media-stream",
 ]
 SIZES = {"desktop": (1280, 800), "phone": (390, 800)}
 PATIENCE = 60_000

@@ -1,4 +1,4 @@
-"""Sounds and clips of a reply in a real Chromium: both play, at desktop and at phone width."""
+"""Sounds and clips of a reply in a real Chromium: both play and can be saved, at desktop and at phone width."""
 
 import time
 
@@ -67,3 +67,10 @@ def test_sounds_and_clips_play_where_they_were_made(page: Page, server: Server) 
     assert box["x"] + box["width"] <= page.evaluate("window.innerWidth")
     assert "AI-generated sound, seed 1" in page.locator("#chat").inner_text()
     assert "AI-generated clip, seed 2" in page.locator("#chat").inner_text()
+    names = ("a-big-dog-barking-seed-1.wav", "a-big-red-dog-moving-up-seed-2.mp4")
+    for link, name, magic in zip(page.locator("#chat .about a").all(), names, (b"RIFF", b"ftyp"), strict=True):
+        with page.expect_download() as saved:
+            link.click()
+        assert saved.value.suggested_filename == name
+        assert magic in saved.value.path().read_bytes()[:12]
+    assert not page.locator("#chat .again").count()  # another model made them

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import text as sql
@@ -13,14 +14,14 @@ from nextgpt_chat.conversation import Conversation
 from nextgpt_chat.engine.follow import follow
 from nextgpt_chat.engine.worker import BROKEN, Worker
 from nextgpt_chat.errors import Cancelled, SetupError
-from nextgpt_chat.events import Done, Event, Failed, MediaReady, Reply, Stats, TextDelta
+from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Model, Remake, Stats, TextDelta
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.jobs import INTERRUPTED, worker_name
 from nextgpt_chat.store.tables import new_id
-from tests.conftest import ROOT, Store, open_store, scripted
+from tests.conftest import ROOT, Store, open_store, picture, scripted
 
 
-def run(store: Store, load: Callable[[], Reply], text: str = "hello") -> tuple[str, str, list[Event]]:
+def run(store: Store, load: Callable[[], Model], text: str = "hello") -> tuple[str, str, list[Event]]:
     """Sends a message, lets a worker answer it, and returns user, conversation and what a follower saw."""
     user = new_id()
     conversation, job = store.post(user, text)
@@ -50,14 +51,14 @@ def test_an_error_becomes_a_sentence(store: Store) -> None:
         yield TextDelta("half")
         raise ZeroDivisionError("secret detail")
 
-    user, conversation, events = run(store, lambda: broken)
+    user, conversation, events = run(store, lambda: scripted(store.content, broken))
     assert events[-1] == Failed(BROKEN)
     reply = store.conversations.messages(user, conversation)[-1]
     assert (reply.status, reply.turn.text) == ("failed", "half")
 
 
 def test_a_model_that_cannot_be_loaded_says_why(store: Store) -> None:
-    def load() -> Reply:
+    def load() -> Model:
         raise SetupError("The model is not there.")
 
     assert run(store, load)[2] == [Failed("The model is not there.")]
@@ -68,7 +69,7 @@ def test_stop_ends_the_reply_and_frees_the_worker(store: Store) -> None:
 
     def endless(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
         if conversation.turns[-1].text != "long":
-            yield from scripted(store.content)(conversation, settings, cancelled)
+            yield from scripted(store.content).reply(conversation, settings, cancelled)
             return
         yield TextDelta("on and on")
         try:
@@ -83,7 +84,7 @@ def test_stop_ends_the_reply_and_frees_the_worker(store: Store) -> None:
     conversation, job = store.post(user, "long")
     _, waiting = store.post(user, "never begun")
     _, behind = store.post(user, "behind")
-    with Worker(store.jobs, lambda: endless, "scripted"):
+    with Worker(store.jobs, lambda: scripted(store.content, endless), "scripted"):
         assert started.wait(10)
         assert store.jobs.position(user, behind) == 2
         store.jobs.cancel(user, waiting)
@@ -94,6 +95,64 @@ def test_stop_ends_the_reply_and_frees_the_worker(store: Store) -> None:
     assert store.jobs.status(user, job) == "stopped"
     reply = store.conversations.messages(user, conversation)[-1]
     assert (reply.status, reply.turn.text) == ("stopped", "on and on")
+
+
+def test_a_medium_is_made_again_in_the_place_of_the_old_one(store: Store) -> None:
+    user, conversation, _ = run(store, lambda: scripted(store.content))
+    reply = store.conversations.messages(user, conversation)[-1]
+    job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+    with Worker(store.jobs, lambda: scripted(store.content), "scripted"):
+        events = [event for batch in follow(store.jobs, user, job) for _, event in batch]
+    assert [type(event) for event in events] == [MediaStarted, MediaProgress, MediaReady, Done]
+    made = store.conversations.messages(user, conversation)[-1]
+    assert made.turn.text == reply.turn.text
+    assert made.turn.media == (replace(picture(store.content, 100), seed=6),)
+
+
+def test_a_medium_whose_remake_ends_early_is_still_there(store: Store) -> None:
+    """By Stop, by the end of the server, and by an error."""
+    user, conversation, _ = run(store, lambda: scripted(store.content))
+    reply = store.conversations.messages(user, conversation)[-1]
+    started = threading.Event()
+
+    def endless(conversation: Conversation, medium: int, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield MediaStarted(medium, "image", "never finished")
+        started.set()
+        while not cancelled():
+            time.sleep(0.01)
+        yield Done(Stats("scripted", 1, stopped=True))
+
+    def broken(conversation: Conversation, medium: int, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield MediaStarted(medium, "image", "never finished")
+        raise ZeroDivisionError
+
+    def attempt(remake: Remake, stop: bool) -> str:
+        started.clear()
+        job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+        with Worker(store.jobs, lambda: scripted(store.content, remake=remake), "scripted"):
+            assert remake is broken or started.wait(10)
+            if stop:
+                store.jobs.cancel(user, job)
+            if stop or remake is broken:
+                assert isinstance([event for batch in follow(store.jobs, user, job) for _, event in batch][-1], Done | Failed)
+        assert store.conversations.messages(user, conversation)[-1].turn == reply.turn
+        assert store.conversations.messages(user, conversation)[-1].status == "complete"
+        return store.jobs.status(user, job)
+
+    assert attempt(endless, stop=True) == "stopped"
+    assert attempt(endless, stop=False) == "interrupted"
+    assert attempt(broken, stop=False) == "failed"
+
+
+def test_a_remake_whose_process_is_gone_is_marked_and_leaves_the_reply_alone(store: Store) -> None:
+    user, conversation, _ = run(store, lambda: scripted(store.content))
+    reply = store.conversations.messages(user, conversation)[-1]
+    job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+    store.jobs.claim("pid 1 started 1", "scripted")
+    assert store.jobs.recover() == 1
+    assert store.jobs.status(user, job) == "interrupted"
+    left = store.conversations.messages(user, conversation)[-1]
+    assert (left.turn, left.status, left.error, left.running) == (reply.turn, "complete", None, False)
 
 
 def test_no_job_is_claimed_twice(store: Store) -> None:
@@ -119,7 +178,7 @@ from pathlib import Path
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.events import *
 from nextgpt_chat.settings import Settings
-from tests.conftest import open_store, picture
+from tests.conftest import open_store, picture, scripted
 store = open_store(Settings(data=Path(sys.argv[1]), database=sys.argv[2]))
 def slow(conversation, settings, cancelled):
     yield TextDelta("First ")
@@ -129,7 +188,7 @@ def slow(conversation, settings, cancelled):
     yield MediaProgress(1, 1, 9)
     print("half way", flush=True)
     time.sleep(60)
-Worker(store.jobs, lambda: slow, "scripted").start()
+Worker(store.jobs, lambda: scripted(store.content, slow), "scripted").start()
 time.sleep(60)
 """
 
@@ -171,7 +230,7 @@ def test_stopping_the_server_interrupts_the_reply(store: Store) -> None:
 
     user = new_id()
     conversation, _ = store.post(user)
-    with Worker(store.jobs, lambda: endless, "scripted"):
+    with Worker(store.jobs, lambda: scripted(store.content, endless), "scripted"):
         assert started.wait(10)
         time.sleep(0.2)
     reply = store.conversations.messages(user, conversation)[-1]
@@ -183,7 +242,7 @@ def test_a_reply_that_raises_cancelled_was_stopped(store: Store) -> None:
         yield TextDelta("half")
         raise Cancelled
 
-    user, conversation, events = run(store, lambda: leaves)
+    user, conversation, events = run(store, lambda: scripted(store.content, leaves))
     assert isinstance(events[-1], Done)
     reply = store.conversations.messages(user, conversation)[-1]
     assert (reply.status, reply.turn.text) == ("stopped", "half")
@@ -196,11 +255,11 @@ def test_the_engine_outlives_a_database_that_fails_for_a_while(store: Store) -> 
         yield TextDelta("before ")
         started.set()
         broken.wait(10)
-        yield from scripted(store.content)(conversation, settings, cancelled)
+        yield from scripted(store.content).reply(conversation, settings, cancelled)
 
     user = new_id()
     conversation, job = store.post(user)
-    with Worker(store.jobs, lambda: waits, "scripted"):
+    with Worker(store.jobs, lambda: scripted(store.content, waits), "scripted"):
         assert started.wait(10)
         time.sleep(0.1)  # lets the first words be written
         rename(store, "job_events", "away")

@@ -98,3 +98,31 @@ def test_behind_the_start_token_a_group_follows_that_starts_from_an_earlier_medi
             else:
                 started += piece.start
     assert started > 5
+
+
+def test_what_was_written_is_read_again_exactly(language_model: LanguageModel) -> None:
+    groups = SignalGroups(GROUPS.ids, start=9)
+
+    def pieces(seed: int, temperature: float, said: list[int]) -> list[Word | SignalGroup]:
+        generator = torch.Generator().manual_seed(seed)
+        prompt = language_model.embed([1, 5, 6])
+        return list(language_model.write(prompt, groups, END, 60, temperature, generator, lambda: False, frozenset({1}), said))
+
+    compared = 0
+    for seed in range(30):
+        written = pieces(seed, 5.0, [])
+        said = [
+            token
+            for piece in written
+            for token in ([piece.token] if isinstance(piece, Word) else [*[9] * piece.start, groups.ids[piece.kind][0]])
+        ]
+        for before, after in zip(written, pieces(0, 0.0, said), strict=False):
+            if isinstance(before, Word):
+                assert after == before
+                continue
+            assert isinstance(after, SignalGroup)
+            assert (after.kind, after.start) == (before.kind, before.start)
+            assert torch.equal(after.states, before.states)
+            assert torch.equal(after.embeddings, before.embeddings)
+            compared += 1
+    assert compared > 20

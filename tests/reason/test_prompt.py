@@ -65,3 +65,11 @@ def test_the_start_token_stands_before_what_began_from_another_medium(form: Prom
     assert len(ids[edited]) == len(ids[IMAGE]) + 1
     begin = ids[edited].index(form.groups.ids["image"][0])
     assert ids[edited][begin - 1] == form.user
+    first = form.groups.ids["image"][0]
+    assert form.choices([Text("Here."), edited, Text("And"), IMAGE]) == [
+        *form.text("Here."),
+        form.user,
+        first,
+        *form.text("And"),
+        first,
+    ]

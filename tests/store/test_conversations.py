@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,10 @@ from sqlalchemy import update
 from nextgpt_chat.conversation import Image, Text, Turn
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import BusyError, InputError, NotFoundError
-from nextgpt_chat.events import Done, Failed, Stats, TextDelta
+from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Stats, TextDelta
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.store.conversations import title_of
+from nextgpt_chat.store.conversations import Message, Remaking, title_of
+from nextgpt_chat.store.jobs import INTERRUPTED
 from nextgpt_chat.store.tables import ConversationRow, JobRow, MessageRow, new_id, now
 from tests.conftest import Store, open_store, picture, scripted
 
@@ -19,7 +21,7 @@ def answer(store: Store, job: str) -> None:
     claimed = store.jobs.claim("1", "scripted")
     assert claimed is not None
     assert claimed.id == job
-    for event in scripted(store.content)(claimed.conversation, claimed.settings, lambda: False):
+    for event in scripted(store.content).reply(claimed.conversation, claimed.settings, lambda: False):
         store.jobs.append(job, event)
 
 
@@ -63,6 +65,7 @@ def test_another_visitor_finds_nothing(store: Store) -> None:
         lambda: store.conversations.media(other, sha256),
         lambda: store.post(other, "mine now", conversation),
         lambda: store.conversations.retry(other, reply, "scripted", ReplySettings()),
+        lambda: store.conversations.remake(other, reply, 0, "scripted", ReplySettings()),
         lambda: store.conversations.delete(other, conversation),
         lambda: store.jobs.events(other, job),
         lambda: store.jobs.cancel(other, job),
@@ -118,6 +121,114 @@ def test_retry_makes_a_branch_and_keeps_the_old_reply_out_of_sight(store: Store)
     store.jobs.append(second, TextDelta("whole"), Done(Stats("scripted", 3)))
     messages = store.conversations.messages(user, conversation)
     assert [message.turn.text for message in messages] == ["hello", "whole"]
+
+
+def replied(store: Store, user: str, conversation: str | None = None) -> Message:
+    """A finished reply with a picture."""
+    conversation, job = store.post(user, conversation=conversation)
+    answer(store, job)
+    return store.conversations.messages(user, conversation)[-1]
+
+
+def conversation_of(store: Store, user: str) -> str:
+    return store.conversations.recent(user)[0].id
+
+
+def test_a_medium_is_made_again_and_everything_else_stays(store: Store) -> None:
+    user = new_id()
+    reply = replied(store, user)
+    conversation = conversation_of(store, user)
+    replied(store, user, conversation)
+    before = store.conversations.messages(user, conversation)
+    job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings(seed=6))
+    waiting = store.conversations.messages(user, conversation)[1]
+    assert (waiting.running, waiting.status, waiting.job, waiting.remake) == (True, "complete", job, Remaking(0, "queued"))
+    claimed = store.jobs.claim("1", "scripted")
+    assert claimed is not None
+    assert (claimed.id, claimed.medium, claimed.settings.seed) == (job, 0, 6)
+    assert [turn.role for turn in claimed.conversation.turns] == ["user", "assistant"]
+    assert claimed.conversation.turns[-1] == reply.turn
+    for event in scripted(store.content).remake(claimed.conversation, 0, claimed.settings, lambda: False):
+        store.jobs.append(job, event)
+    after = store.conversations.messages(user, conversation)
+    first, image, last = after[1].turn.parts
+    assert (first, last) == (Text("Here it is."), Text("Done."))
+    assert image == replace(picture(store.content, 100), seed=6)
+    assert (after[1].running, after[1].status, after[1].stats, after[1].remake) == (
+        False,
+        "complete",
+        reply.stats,
+        Remaking(0, "done"),
+    )
+    assert [after[0], *after[2:]] == [before[0], *before[2:]]
+
+
+def test_a_medium_that_was_not_made_again_stays(store: Store) -> None:
+    user = new_id()
+    reply = replied(store, user)
+    conversation = conversation_of(store, user)
+
+    def attempt(*events: Event) -> Message:
+        job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+        if events:
+            store.jobs.claim("1", "scripted")
+            store.jobs.append(job, MediaStarted(0, "image", "a plain picture"), MediaProgress(0, 1, 2), *events)
+        else:
+            store.jobs.cancel(user, job)
+        return store.conversations.messages(user, conversation)[-1]
+
+    ends: list[tuple[list[Event], str]] = [
+        ([Failed("It broke.")], "failed"),
+        ([Failed(INTERRUPTED)], "interrupted"),
+        ([Done(Stats("scripted", 1, stopped=True))], "stopped"),
+        ([], "stopped"),
+    ]
+    for events, status in ends:
+        assert replace(attempt(*events), job=reply.job, remake=None) == reply
+        assert store.conversations.messages(user, conversation)[-1].remake == Remaking(0, status)
+
+
+def test_what_cannot_be_made_again(store: Store) -> None:
+    user = new_id()
+    reply = replied(store, user)
+    asked = store.conversations.messages(user, conversation_of(store, user))[0]
+    for message, medium, sentence in (
+        (asked.id, 0, "no such reply"),
+        ("x" * 32, 0, "no such reply"),
+        (reply.id, 1, "no such picture"),
+        (reply.id, -1, "no such picture"),
+    ):
+        with pytest.raises(NotFoundError, match=sentence):
+            store.conversations.remake(user, message, medium, "scripted", ReplySettings())
+    with pytest.raises(InputError, match="another model, scripted"):
+        store.conversations.remake(user, reply.id, 0, "newer", ReplySettings())
+    store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+    for busy in (
+        lambda: store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings()),
+        lambda: store.post(user, "again", conversation_of(store, user)),
+    ):
+        with pytest.raises(BusyError, match="still being made"):
+            busy()
+
+
+@pytest.mark.parametrize("shown", [1, 2])
+def test_a_file_that_was_replaced_goes_when_nothing_shows_it(store: Store, shown: int) -> None:
+    user = new_id()
+    for _ in range(shown):
+        reply = replied(store, user)
+    old = picture(store.content)
+    job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+    store.jobs.claim("1", "scripted")
+    new = replace(picture(store.content, 100), seed=6)
+    store.jobs.append(job, MediaReady(0, new), Done(Stats("scripted", 6)))
+    for path in (old.path, new.path):
+        os.utime(path, (0, 0))
+    assert store.conversations.sweep() == (1 if shown == 1 else 0)
+    assert (old.path.is_file(), new.path.is_file()) == (shown == 2, True)
+    assert store.conversations.media(user, new.sha256)[0] == new.path
+    if shown == 1:
+        with pytest.raises(NotFoundError):
+            store.conversations.media(user, old.sha256)
 
 
 def test_deleting_removes_files_that_nobody_else_shows(store: Store) -> None:

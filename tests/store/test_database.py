@@ -5,7 +5,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from nextgpt_chat.errors import SetupError
 from nextgpt_chat.store.database import migrate, open_database
-from nextgpt_chat.store.tables import Base, UserRow
+from nextgpt_chat.store.tables import Base, JobEventRow, JobRow, UserRow
 
 
 def test_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
@@ -59,6 +59,33 @@ def test_a_filled_database_of_the_first_schema_is_brought_up_to_date(tmp_path: P
     assert "messages_of_parent" in {index["name"] for index in inspect(database.engine).get_indexes("messages")}
     with database.reading() as session:
         assert session.get(UserRow, "somebody") is not None
+    database.close()
+
+
+def test_jobs_and_their_events_outlive_the_change_that_lets_media_be_made_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    engine = create_engine(url)
+    migrate(engine, "m002")
+    when = "2026-01-01 00:00:00.000000"
+    with engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO users VALUES ('u', '{when}')"))
+        connection.execute(text(f"INSERT INTO conversations VALUES ('c', 'u', 'hello', '{when}', '{when}')"))
+        connection.execute(
+            text(f"INSERT INTO messages VALUES (1, 'm', 'c', NULL, 'assistant', 'complete', 'tinyland', NULL, '{{}}', '{when}')")
+        )
+        connection.execute(text(f"INSERT INTO jobs VALUES (1, 'j', 'c', 'm', 'tinyland', '{{}}', 'done', 0, NULL, '{when}')"))
+        connection.execute(text("""INSERT INTO job_events VALUES ('j', 1, 'text', '{"text": "Hello!"}')"""))
+    engine.dispose()
+    database = open_database(url)
+    with database.session() as session:
+        assert [(job.id, job.reply_id, job.medium) for job in session.query(JobRow)] == [("j", "m", None)]
+        assert [event.body for event in session.query(JobEventRow)] == [{"text": "Hello!"}]
+        session.add(
+            JobRow(id="k", conversation_id="c", reply_id="m", medium=0, model="tinyland", settings={}, status="done", cancel=False)
+        )
+        session.flush()
+        session.execute(text("DELETE FROM jobs"))
+        assert session.query(JobEventRow).count() == 0  # events still go with their job
     database.close()
 
 

@@ -1,9 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
-from nextgpt_chat.conversation import Image, Text, Turn
+import pytest
+
+from nextgpt_chat.conversation import Audio, Image, Media, Text, Turn
 from nextgpt_chat.events import Done, Failed, MediaProgress, MediaReady, MediaStarted, Stats, TextDelta
-from nextgpt_chat.store.conversations import Message
-from nextgpt_chat.ui.render import GrowingReply, chat_message
+from nextgpt_chat.store.conversations import Message, Remaking
+from nextgpt_chat.ui.render import NOT_REMADE, GrowingRemake, GrowingReply, chat_message, file_name
 
 IMAGE = Image("ab" * 32, Path("store/x.png"), "image/png", "a bird", 7, {"steps": 4}, width=80, height=80)
 
@@ -23,7 +26,9 @@ def test_a_reply_grows_in_place() -> None:
     text, image, label, last = reply.message()["content"]
     assert (text, last) == ("Here it is.", "Done.")
     assert image["file"]["url"] == "http://host/media/token"
-    assert label == "AI-generated picture, seed 7"
+    assert "<summary>AI-generated picture, seed 7</summary>a bird<br>4 steps</details>" in label
+    assert '<a href="http://host/media/token" download="a-bird-seed-7.png">Download</a>' in label
+    assert "button" not in label
 
 
 def test_what_was_stopped_or_failed_says_so_and_keeps_its_parts() -> None:
@@ -36,6 +41,56 @@ def test_what_was_stopped_or_failed_says_so_and_keeps_its_parts() -> None:
 
 def test_markup_is_shown_and_never_obeyed() -> None:
     message = Message("1", "user", Turn("user", (Text("<img src=x> & <b>"), IMAGE)), "complete")
-    text, image = chat_message(message, link)["content"]
+    text, image, about = chat_message(message, link)["content"]
+    assert about == '<div class="about"><a href="http://host/media/token" download="a-bird-seed-7.png">Download</a></div>'
     assert text == "&lt;img src=x&gt; &amp; &lt;b&gt;"
     assert image["alt_text"] == "Your picture"
+
+
+STORED = Message("m1", "assistant", Turn("assistant", (Text("Two."), IMAGE, replace(IMAGE, caption='a "<b>" car'))), "complete")
+
+
+def test_each_medium_can_be_made_again_by_its_number_where_its_kind_can_be() -> None:
+    _, _, first, _, second = chat_message(STORED, link, again=("image",))["content"]
+    assert '<button type="button" class="again" name="0" value="m1">Another seed ' in first
+    assert 'name="1" value="m1">Another seed <span class="unseen">for this picture: a "&lt;b&gt;" car</span></button>' in second
+    for kinds in ((), ("audio",)):
+        assert "again" not in str(chat_message(STORED, link, again=kinds))
+    asked = Message("m2", "user", Turn("user", (IMAGE,)), "complete")
+    assert "again" not in str(chat_message(asked, link, again=("image",)))
+
+
+def test_a_medium_that_is_made_again_stays_with_its_progress_under_it() -> None:
+    running = GrowingRemake(replace(STORED, remake=Remaking(1, "running")), link)
+    before = running.message()["content"]
+    assert before[:4] == chat_message(STORED, link)["content"][:4]
+    assert before[4] == '<div class="about">Drawing ▱▱▱▱▱▱▱▱▱▱▱▱</div>'
+    running.add([MediaStarted(1, "image", "a car"), MediaProgress(1, 1, 2)])
+    assert "▰▰▰▰▰▰▱▱▱▱▱▱ step 1 of 2" in running.message()["content"][4]
+
+
+@pytest.mark.parametrize(("status", "said"), [("done", False), ("stopped", False), ("failed", True), ("interrupted", True)])
+def test_a_medium_that_could_not_be_made_again_says_so(status: str, said: bool) -> None:
+    _, _, first, _, second = chat_message(replace(STORED, remake=Remaking(1, status)), link)["content"]
+    assert NOT_REMADE not in first
+    assert (NOT_REMADE in second) == said
+
+
+def test_how_a_medium_was_made() -> None:
+    edited = replace(IMAGE, settings={"steps": 4, "guidance": 2.5, "start": "0" * 64, "strength": 0.6})
+    about = chat_message(Message("m", "assistant", Turn("assistant", (edited,)), "complete"), link)["content"][1]
+    assert "a bird<br>4 steps, guidance 2.5, begun from an earlier medium, strength 60%</details>" in about
+
+
+@pytest.mark.parametrize(
+    ("medium", "name"),
+    [
+        (IMAGE, "a-bird-seed-7.png"),
+        (replace(IMAGE, caption="Here: two <b> ünï/../birds!\n", seed=0), "here-two-b-ünï-birds-seed-0.png"),
+        (replace(IMAGE, caption="x" * 300), f"{'x' * 60}-seed-7.png"),
+        (replace(IMAGE, caption=None, seed=None), "picture-abababab.png"),
+        (Audio("cd" * 32, Path("store/x.wav"), "audio/wav"), "sound-cdcdcdcd.wav"),
+    ],
+)
+def test_under_which_name_a_medium_is_saved(medium: Media, name: str) -> None:
+    assert file_name(medium) == name
