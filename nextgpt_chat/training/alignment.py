@@ -41,7 +41,7 @@ READING_WEIGHT = 5.0
 DRAWING_WEIGHT = 5.0
 """Weight of the distance between projected signals and the decoder's embeddings of a caption. The language model's LoRA has to serve it as
 well as the words: at weight 1 fewer of the pairs that it never met arrive as what they are."""
-PROJECTION = {"hidden": 128, "layers": 2, "heads": 4}
+PROJECTION = {"hidden": 128, "layers": 1, "heads": 4}
 """Shape of the output projections."""
 QUERIES = {
     "image": (image_diffusion.PROMPT_LENGTH, 128),
