@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def test_dialogues_from_files_are_learnt_beside_tinyland_the_same_for_the_same_s
 ) -> None:
     for name in ("EXCHANGES", "DISTRACTED", "COMPARISONS", "ODD", "ODD_CAPTIONS", "READ"):
         monkeypatch.setattr(stage3_instruct, name, 10)
+    plain = replace(stage3_instruct.PLAN, bf16=False)  # one process has one precision, that of the other tests
+    monkeypatch.setattr(stage3_instruct, "PLAN", plain)
     write_mosit(tmp_path / "mosit", 6, 5)
     told = read_dialogues(tmp_path / "mosit", ContentStore(tmp_path / "store"), Settings())
     long = [Turn("user", (Text("word " * 600),)), Turn("assistant", (Text("Too long."),))]
