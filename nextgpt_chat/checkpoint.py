@@ -50,7 +50,8 @@ class Decoding(BaseModel):
     seconds: float = 0
     """Length of a sound."""
     strength: float = 1.0
-    """How much noise covers the medium from which another one begins, as a share of all; 1 leaves nothing of it."""
+    """How much noise covers the medium from which another one begins, as a share of all; 1 leaves nothing of it. For a clip with a first frame
+    of its own, that is how much covers this frame."""
 
 
 class Checkpoint(BaseModel):

@@ -6,7 +6,7 @@ from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.generate.audio_decoder import AudioDecoder
 from nextgpt_chat.generate.decoding import Decoder
 from nextgpt_chat.generate.image_decoder import ImageDecoder
-from nextgpt_chat.generate.video_decoder import VideoDecoder
+from nextgpt_chat.generate.video_decoder import FirstFrame, VideoDecoder
 
 
 def load_decoders(checkpoint: Checkpoint, device: torch.device) -> dict[str, Decoder]:
@@ -19,8 +19,8 @@ def load_decoders(checkpoint: Checkpoint, device: torch.device) -> dict[str, Dec
         if kind == "image":
             decoders[kind] = ImageDecoder(folder, decoding.size, device)
         elif kind == "video":
-            drawing = decoders["image"] if decoding.first_frame else None
-            decoders[kind] = VideoDecoder(folder, decoding.size, decoding.frames, device, drawing)
+            first = FirstFrame(decoders["image"], checkpoint.decoding["image"].strength) if decoding.first_frame else None
+            decoders[kind] = VideoDecoder(folder, decoding.size, decoding.frames, device, first)
         else:
             decoders[kind] = AudioDecoder(folder, decoding.seconds, device)
     return decoders

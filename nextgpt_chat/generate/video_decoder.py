@@ -3,6 +3,7 @@
 It makes clips from noise, or lets a picture move that the image decoder draws from the same embeddings (Emu Video, arXiv 2311.10709).
 """
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,24 @@ from torch import Tensor, nn
 from nextgpt_chat.generate.decoding import Decoder, Denoising, Progress, Stop, step_done
 
 
+@dataclass(frozen=True)
+class FirstFrame:
+    """What draws the first frame of a clip, of the same size and from the same prompt embeddings."""
+
+    decoder: Decoder
+    strength: float
+    """How much noise covers the first frame of a clip that is changed; pictures bear other changes than motion needs."""
+
+    def how(self, how: Denoising) -> Denoising:
+        """How it is drawn, where the clip is made like this."""
+        return replace(how, strength=self.strength)
+
+
 class VideoDecoder:
     """Makes clips, uint8 [frames, size, size, 3]."""
 
-    def __init__(self, folder: Path, size: int, frames: int, device: torch.device, drawing: Decoder | None = None) -> None:
-        """Loads a standard pipeline folder; nothing is fetched. `drawing` makes first frames of the same size from the same embeddings."""
+    def __init__(self, folder: Path, size: int, frames: int, device: torch.device, first: FirstFrame | None = None) -> None:
+        """Loads a standard pipeline folder; nothing is fetched. Without `first`, clips are made from noise."""
         self.pipeline = TextToVideoSDPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         ).to(device)
@@ -27,24 +41,20 @@ class VideoDecoder:
         for pipeline in (self.pipeline, self._from_video):
             pipeline.set_progress_bar_config(disable=True)
         pool_prompt(self.pipeline.unet)
-        self.size, self.frames, self.drawing = size, frames, drawing
+        self.size, self.frames, self.first = size, frames, first
         with torch.inference_mode():
             self._empty = self.pipeline.encode_prompt("", device, 1, False)[0]
 
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""
-        if self.drawing is None:
-            return how.real_steps(start is not None)
-        return self._drawing_steps(self.drawing, how, start) + how.real_steps(True)
+        return self._steps_before(how, start) + how.real_steps(start is not None or self.first is not None)
 
     def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`. One frame to begin from [1, size, size, 3] is kept; a clip [frames, size, size, 3] may be changed all over."""
-        before = 0
-        if self.drawing is not None:
-            before = self._drawing_steps(self.drawing, how, start)
-            if before:
-                first = self.drawing.make(prompt, how, None if start is None else start[0], progress, stop)
-                start = first[None]
+        before = self._steps_before(how, start)
+        if self.first and before:
+            frame = None if start is None else start[0]
+            start = self.first.decoder.make(prompt, self.first.how(how), frame, progress, stop)[None]
         common = {
             "prompt_embeds": prompt.to(self._empty.dtype),
             "negative_prompt_embeds": self._empty,
@@ -59,12 +69,11 @@ class VideoDecoder:
             made = self._from_video(**common, video=frames, strength=how.strength)
         return (made.frames[0] * 255).round().astype(np.uint8)
 
-    @staticmethod
-    def _drawing_steps(drawing: Decoder, how: Denoising, start: np.ndarray | None) -> int:
-        """Steps that the first frame takes: none if it is there."""
-        if start is not None and len(start) == 1:
+    def _steps_before(self, how: Denoising, start: np.ndarray | None) -> int:
+        """Steps that the first frame takes: none if it is there, or if there is none apart from the clip."""
+        if self.first is None or (start is not None and len(start) == 1):
             return 0
-        return drawing.steps(how, None if start is None else start[0])
+        return self.first.decoder.steps(self.first.how(how), None if start is None else start[0])
 
 
 def pool_prompt(unet: UNet3DConditionModel) -> None:

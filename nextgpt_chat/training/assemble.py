@@ -32,11 +32,11 @@ DESCRIPTION = {
     "outputs": ["text", "image", "video", "audio"],
     "context": 384,
 }
-BOUNDS = {"steps": 20, "max_steps": 50, "guidance": 2.5, "max_guidance": 8.0, "strength": 0.6}
+BOUNDS = {"steps": 20, "max_steps": 50, "guidance": 2.5, "max_guidance": 8.0}
 DECODING = {
-    "image": {**BOUNDS, "size": 80},
-    "video": {**BOUNDS, "size": 80, "frames": FRAMES, "frame_rate": FRAME_RATE, "first_frame": True},
-    "audio": {**BOUNDS, "seconds": SAMPLES / RATE},
+    "image": {**BOUNDS, "size": 80, "strength": 0.6},
+    "video": {**BOUNDS, "size": 80, "frames": FRAMES, "frame_rate": FRAME_RATE, "first_frame": True, "strength": 0.3},
+    "audio": {**BOUNDS, "seconds": SAMPLES / RATE, "strength": 0.6},
 }
 DECODERS: dict[str, type[DiffusionPipeline]] = {
     "image": StableDiffusionPipeline,

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.base_parts import audio_diffusion, audio_vae, image_diffusion, image_vae, video_diffusion, vocoder
 from nextgpt_chat.training.diffusion import new_scheduler
 
-DECODING = Decoding(steps=4, max_steps=8, guidance=2.0, max_guidance=4.0, size=80, frames=8, frame_rate=4, seconds=2.048)
+DECODING = Decoding(
+    strength=0.75, steps=4, max_steps=8, guidance=2.0, max_guidance=4.0, size=80, frames=8, frame_rate=4, seconds=2.048
+)
 HOW = Denoising(steps=4, guidance=2.0, seed=3, strength=0.5)
 WIDTHS = {"image": (16, 128), "video": (16, 128), "audio": (1, audio_diffusion.WIDTH)}
 SHAPES = {"image": (80, 80, 3), "video": (8, 80, 80, 3), "audio": (32_768,)}
@@ -142,7 +145,8 @@ def test_the_image_decoder_draws_the_first_frame_of_a_clip(folder: Path) -> None
 
     from_nothing = filmed(None, [1, 2, 3, 4, 5, 6])  # a picture in four steps, a clip from it in two
     assert np.array_equal(from_nothing, filmed(picture[None], [1, 2]))  # the same picture, given
-    edited = drawing.make(prompt("image"), HOW, clip[0], lambda _: None, lambda: False)
-    assert np.array_equal(filmed(clip, [1, 2, 3, 4]), filmed(edited[None], [1, 2]))
+    drawn = replace(HOW, strength=DECODING.strength)  # as pictures are changed
+    edited = drawing.make(prompt("image"), drawn, clip[0], lambda _: None, lambda: False)
+    assert np.array_equal(filmed(clip, [1, 2, 3, 4, 5]), filmed(edited[None], [1, 2]))
     with pytest.raises(Cancelled):
         filming.make(prompt("video"), HOW, None, lambda _: None, lambda: True)
