@@ -13,7 +13,7 @@ from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.evaluation.bench import Bench, truth
 from nextgpt_chat.evaluation.readers.text import read_answer, read_text
 from nextgpt_chat.tinyland import outside
-from nextgpt_chat.tinyland.dialogues import dialogue, held_out_scenes, new_medium, small_talk
+from nextgpt_chat.tinyland.dialogues import EXCHANGES, dialogue, held_out_scenes, new_medium, small_talk
 from nextgpt_chat.tinyland.edits import edit, turn
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.questions import describe, question
@@ -113,10 +113,6 @@ def choosing(bench: Bench, count: int, kinds: Sequence[str]) -> Iterator[Record]
         }
 
 
-LENGTHS = (3, 7)
-"""Fewest and most exchanges of a dialogue, as in the paper's MosIT (section 5)."""
-
-
 def following(bench: Bench, count: int, kinds: Sequence[str]) -> Iterator[Record]:
     """Dialogues of three to seven exchanges with follow-ups that lean on earlier ones.
 
@@ -127,7 +123,7 @@ def following(bench: Bench, count: int, kinds: Sequence[str]) -> Iterator[Record
     for _ in range(count):
         told: tuple[Turn, ...] = ()
         steps = []
-        for exchange in leaning_dialogue(rng, rng.randint(*LENGTHS), kinds):
+        for exchange in leaning_dialogue(rng, rng.randint(*EXCHANGES), kinds):
             told = (*told, bench.asked(exchange, rng))
             reply = bench.answer(told, rng.randrange(2**31))
             told = (*told, reply)

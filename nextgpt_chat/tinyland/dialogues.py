@@ -24,6 +24,8 @@ NewScene = Callable[[random.Random, str], Scene]
 KINDS = ("image", "video", "audio")
 OFTEN = {"image": 4, "video": 3, "audio": 3}
 """How often a conversation begins with a medium of each kind."""
+EXCHANGES = (3, 7)
+"""Fewest and most exchanges of a conversation that is written down or measured, as in the paper's MosIT (section 5)."""
 NO_MEDIUM = "There is nothing yet. Send me something, or ask me to draw."
 
 SMALL_TALK: tuple[tuple[tuple[str, ...], str], ...] = (

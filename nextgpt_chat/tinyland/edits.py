@@ -68,17 +68,17 @@ def edit(medium: Medium, rng: random.Random) -> Exchange:
     kind = plural(thing_word(changed.scene.thing, rng), many)
     if name == "count" and rng.random() < 0.4 and abs(many - scene.count) == 1:
         ask = pick(rng, ONE_MORE if many > scene.count else ONE_LESS).format(p=thing_word(scene.thing, rng))
-        return Exchange(ask, here((changed,), rng), made=(changed,), start=True, intent="edit")
-    ask = pick(rng, ways).format(
-        them=them(scene),
-        v=value,
-        w=rng.choice(words),
-        n=NUMBERS[many],
-        t=TIMES_WORDS[many],
-        p=kind if many > 1 else f"a {kind}",
-        m=rng.choice(MOVE[changed.scene.motion]),
-        h=rng.choice(PITCH_WORDS[changed.scene.size]),
-    )
+    else:
+        ask = pick(rng, ways).format(
+            them=them(scene),
+            v=value,
+            w=rng.choice(words),
+            n=NUMBERS[many],
+            t=TIMES_WORDS[many],
+            p=kind if many > 1 else f"a {kind}",
+            m=rng.choice(MOVE[changed.scene.motion]),
+            h=rng.choice(PITCH_WORDS[changed.scene.size]),
+        )
     return Exchange(ask, here((changed,), rng), made=(changed,), start=True, intent="edit")
 
 

@@ -23,12 +23,10 @@ from typing import Any
 
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.tinyland.derive import contradictions
-from nextgpt_chat.tinyland.dialogues import dialogue
+from nextgpt_chat.tinyland.dialogues import EXCHANGES, dialogue
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.files import render
 
-EXCHANGES = (3, 7)
-"""Fewest and most exchanges of a dialogue."""
 NOUNS = {"image": "picture", "video": "clip", "audio": "sound"}
 
 CARD = Template("""# Tinyland MosIT

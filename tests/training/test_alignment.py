@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from nextgpt_chat.conversation import Media, Text, Turn
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
-from nextgpt_chat.tinyland.dialogues import dialogue
+from nextgpt_chat.tinyland.dialogues import EXCHANGES, dialogue
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.files import render
 from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.alignment import INPUT_TOKENS, TalkBatch, Tools, reading_distance
-from nextgpt_chat.training.mosit import EXCHANGES, write_mosit
+from nextgpt_chat.training.mosit import write_mosit
 from nextgpt_chat.training.mosit_reader import read_dialogues
 from nextgpt_chat.training.talk import stand_in
 

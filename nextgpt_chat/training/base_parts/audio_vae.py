@@ -54,7 +54,8 @@ class MelVaeLoss(nn.Module):
 
 def rendered_mels(rng: random.Random, count: int) -> Tensor:
     """Log-mel spectrograms [N, 1, T, M] of random training sounds."""
-    scenes = [heard_scene(any_names(rng, count), IMAGINED, rng) for _ in range(count)]
+    imagined = any_names(rng, count)
+    scenes = [heard_scene(imagined, IMAGINED, rng) for _ in range(count)]
     return mel_batch(scenes, rng)[:, None]
 
 
