@@ -51,6 +51,8 @@ class Plan:
     """Decay of the exponential moving average of the weights; None keeps the last weights."""
     bf16: bool = False
     """Compute matrix products and convolutions in bfloat16."""
+    compiled: str | None = None
+    """Submodule that is compiled, "" for the whole module; see `COMPILED_FROM`."""
     save_every: int = 250
     """Steps between checkpoints."""
 
@@ -58,6 +60,9 @@ class Plan:
         """The same plan with `scale` times the steps."""
         return Plan(**{**asdict(self), "steps": max(2, round(self.steps * scale))})
 
+
+COMPILED_FROM = 200
+"""Fewest steps for which compiling pays: it takes a minute or two, and then a step takes half to nine tenths of its time."""
 
 Losses = dict[str, Tensor]
 
@@ -90,6 +95,8 @@ def fit(
         average.to(accelerator.device)
         accelerator.register_for_checkpointing(average)
     done = _resume(accelerator, folder)
+    if plan.compiled is not None and plan.steps - done >= COMPILED_FROM:
+        accelerator.unwrap_model(model).get_submodule(plan.compiled).compile(dynamic=True)
     model.train()
     started = time.monotonic()
     journal_path = folder / "log.jsonl" if accelerator.is_main_process else os.devnull

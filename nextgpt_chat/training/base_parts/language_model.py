@@ -27,7 +27,7 @@ from nextgpt_chat.training.talk import (
     weighted_mean,
 )
 
-PLAN = Plan(steps=4000, rate=2e-3, decay=0.05, bf16=True)
+PLAN = Plan(steps=4000, rate=2e-3, decay=0.05, bf16=True, compiled="")
 EXCHANGES, DISTRACTED, COMPARISONS, REPEATED = 64, 48, 16, 32
 """Exchanges of dialogues in a batch, of distracted ones, questions that ask for a comparison, and captions with any words to repeat: what
 repeats any word carries colour and thing each for itself, and so do the signal tokens later."""
