@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -95,8 +96,8 @@ def fit(
         average.to(accelerator.device)
         accelerator.register_for_checkpointing(average)
     done = _resume(accelerator, folder)
-    if plan.compiled is not None and plan.steps - done >= COMPILED_FROM:
-        accelerator.unwrap_model(model).get_submodule(plan.compiled).compile(dynamic=True)
+    if plan.compiled is not None and plan.steps - done >= COMPILED_FROM and _has_compiler(accelerator.device):
+        accelerator.unwrap_model(model).get_submodule(plan.compiled).compile()
     model.train()
     started = time.monotonic()
     journal_path = folder / "log.jsonl" if accelerator.is_main_process else os.devnull
@@ -144,6 +145,14 @@ def processes() -> PartialState:
 def _plain_attention(device: torch.device) -> AbstractContextManager[None]:
     """The attention that trains fastest: on a CPU the fused one is so slow backwards that a step of an encoder takes 1.5 times as long."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
+
+
+def _has_compiler(device: torch.device) -> bool:
+    """`torch.compile` writes C++ for a CPU; without a compiler a stage is trained as it is."""
+    found = device.type != "cpu" or shutil.which(os.environ.get("CXX", "g++")) is not None
+    if not found:
+        log.info("no C++ compiler is there (CXX, or g++): the steps take up to twice as long")
+    return found
 
 
 def _rate(step: float, plan: Plan) -> float:

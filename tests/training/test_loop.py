@@ -1,12 +1,13 @@
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from nextgpt_chat.training.loop import Plan, fit
+from nextgpt_chat.training.loop import COMPILED_FROM, Plan, fit
 
 PLAN = Plan(steps=20, rate=0.1, decay=0.0, save_every=5)
 
@@ -44,6 +45,19 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path)
     assert (tmp_path / "parts" / "step").read_text() == "10"
     resumed = fit(line(), PLAN, batch, losses, tmp_path / "parts", seed=1)
     assert torch.allclose(whole.weight, resumed.weight, atol=1e-6)
+
+
+def test_a_compiled_part_learns_what_it_would_learn_uncompiled(tmp_path: Path) -> None:
+    plain = replace(PLAN, steps=COMPILED_FROM, save_every=COMPILED_FROM // 2, ema=0.9)
+    compiled = replace(plain, compiled="0")
+    one = fit(nn.Sequential(line()), plain, batch, losses, tmp_path / "plain", seed=1)
+    other = fit(nn.Sequential(line()), compiled, batch, losses, tmp_path / "compiled", seed=1)
+    assert other[0]._compiled_call_impl is not None
+    assert one[0]._compiled_call_impl is None
+    assert other.state_dict().keys() == one.state_dict().keys()
+    assert torch.allclose(one[0].weight, other[0].weight, atol=1e-4)
+    short = fit(nn.Sequential(line()), replace(PLAN, compiled="0"), batch, losses, tmp_path / "short", seed=1)
+    assert short[0]._compiled_call_impl is None  # which would take longer than the steps
 
 
 def test_a_run_leaves_its_curve_its_log_and_its_plan(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, new_schedu
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=5500, rate=1e-3, decay=0.01, ema=0.999, bf16=True, save_every=250)
+PLAN = Plan(steps=5500, rate=1e-3, decay=0.01, ema=0.999, bf16=True, compiled="unet", save_every=250)
 BATCH = 48
 PICTURES = 20_000
 """Pictures that are encoded before training; each is seen with new noise, at new times and under new prompts."""
