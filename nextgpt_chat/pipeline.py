@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,21 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nextgpt_chat.checkpoint import Checkpoint, Decoding, read_checkpoint
+from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.conversation import Conversation, Media
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.input_projection import InputProjection
-from nextgpt_chat.encode.preprocessing import media_tensor, square
+from nextgpt_chat.encode.preprocessing import media_tensor
 from nextgpt_chat.errors import Cancelled, InputError, SetupError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
+from nextgpt_chat.generate.beginning import STARTS, begin_from, last_medium
 from nextgpt_chat.generate.decoders import load_decoders
 from nextgpt_chat.generate.decoding import Denoising
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.generate.thread import in_thread
-from nextgpt_chat.media.audio_file import RATE, read_audio
+from nextgpt_chat.media.audio_file import read_audio
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.media.image_file import read_image
 from nextgpt_chat.media.made import Made
-from nextgpt_chat.media.video_file import read_video
 from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup, Word
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
@@ -218,27 +217,6 @@ class Pipeline:
             used |= {"start": start.sha256, "strength": how.strength}
         run.clock.lap("generate")
         yield MediaReady(index, run.made.keep(kind, medium, caption, seed, used, decoding.frame_rate))
-
-
-STARTS = {"image": ("image", "video"), "video": ("video", "image"), "audio": ("audio",)}
-"""Kinds of media that a medium of each kind can begin from."""
-
-
-def last_medium(conversation: Conversation, kinds: Collection[str]) -> Media | None:
-    """The newest medium of these kinds in a conversation, whoever it came from."""
-    media = [medium for turn in conversation.turns for medium in turn.media if medium.kind in kinds]
-    return media[-1] if media else None
-
-
-def begin_from(start: Media, kind: str, decoding: Decoding) -> np.ndarray:
-    """An earlier medium in the shape of what is made from it; a picture is one frame to begin a clip from."""
-    if kind == "audio":
-        length = round(decoding.seconds * RATE)
-        samples = read_audio(start.path)[:length]
-        return np.pad(samples, (0, length - len(samples)))
-    frames = [read_image(start.path)] if start.kind == "image" else list(read_video(start.path, decoding.frames or 1))
-    frames = [square(frame, decoding.size) for frame in frames]
-    return frames[0] if kind == "image" else np.stack(frames)
 
 
 class _Clock:

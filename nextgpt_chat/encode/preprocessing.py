@@ -8,18 +8,17 @@ from torch import Tensor
 from nextgpt_chat.conversation import Media
 from nextgpt_chat.encode.imagebind import ImageBindConfig
 from nextgpt_chat.encode.mel import HOP, log_mel
-from nextgpt_chat.media.audio_file import read_audio
-from nextgpt_chat.media.image_file import read_image
-from nextgpt_chat.media.video_file import read_video
+from nextgpt_chat.media.stored import read_medium
 
 
 def media_tensor(medium: Media, encoder: ImageBindConfig) -> Tensor:
     """A stored medium as ImageBind takes it: of a clip, `encoder.frames` frames from its first to its last."""
+    array = read_medium(medium.kind, medium.path, encoder.frames)
     if medium.kind == "image":
-        return image_tensor(read_image(medium.path), encoder.image_size)
+        return image_tensor(array, encoder.image_size)
     if medium.kind == "video":
-        return video_tensor(read_video(medium.path, encoder.frames), encoder.image_size)
-    return audio_tensor(read_audio(medium.path), encoder.audio_size[0])
+        return video_tensor(array, encoder.image_size)
+    return audio_tensor(array, encoder.audio_size[0])
 
 
 def image_tensor(pixels: np.ndarray, size: int) -> Tensor:

@@ -3,17 +3,14 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from nextgpt_chat.conversation import Media, Text, Turn
 from nextgpt_chat.evaluation.answer import answer
 from nextgpt_chat.events import Reply
-from nextgpt_chat.media.audio_file import read_audio
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.media.image_file import read_image
-from nextgpt_chat.media.video_file import read_video
+from nextgpt_chat.media.stored import read_medium
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.files import render
 from nextgpt_chat.tinyland.film import FRAMES
@@ -47,19 +44,12 @@ class Bench:
 
     def read(self, medium: Media) -> dict[str, str]:
         """What the reader of its kind finds in a medium."""
-        return self.readers[medium.kind](stored(medium.kind, medium.path))
+        return self.readers[medium.kind](read_medium(medium.kind, medium.path, FRAMES))
 
     def found(self, reply: Turn, kind: str) -> dict[str, str]:
         """What is read from the first medium of a kind in a reply; nothing if there is none."""
         media = [medium for medium in reply.media if medium.kind == kind]
         return self.read(media[0]) if media else {}
-
-
-def stored(kind: str, path: Path) -> np.ndarray:
-    """A stored medium as an array: uint8 [H, W, 3], uint8 [T, H, W, 3] or float32 [N]."""
-    if kind == "image":
-        return read_image(path)
-    return read_video(path, FRAMES) if kind == "video" else read_audio(path)
 
 
 def truth(medium: Medium) -> dict[str, str]:
