@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import AutoencoderKL, DDIMScheduler
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
@@ -78,6 +78,12 @@ def noise_from(sources: Tensor, latents: Tensor, scheduler: DDIMScheduler, begin
     signal = scheduler.alphas_cumprod.to(latents.device)[start.long() - 1]
     left = (signal / (1 - signal)).sqrt() * begins
     return noise + left.view(-1, *[1] * (latents.dim() - 1)) * (sources - latents), times
+
+
+@torch.no_grad()
+def mean_latents(vae: AutoencoderKL, media: Tensor) -> Tensor:
+    """Pictures, frames or spectrograms [B, C, H, W] as latents that are not scaled yet; computed where the autoencoder lies."""
+    return vae.encode(media.to(vae.device)).latent_dist.mean.cpu()
 
 
 class DiffusionLoss(nn.Module):

@@ -12,7 +12,7 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class Plan:
     """Compute matrix products and convolutions in bfloat16."""
     compiled: str | None = None
     """Submodule that is compiled, "" for the whole module; see `COMPILED_FROM`."""
+    recorded: bool = False
+    """A GPU records the kernels of the compiled submodule as CUDA graphs and replays them, for which all batches must be of one shape."""
     save_every: int = 250
     """Steps between checkpoints."""
 
@@ -64,6 +67,9 @@ class Plan:
 
 COMPILED_FROM = 200
 """Fewest steps for which compiling pays: it takes a minute or two, and then a step takes half to nine tenths of its time."""
+
+MAKERS = 4
+"""Most processes that make batches ahead for a GPU, which would otherwise wait for them most of the time."""
 
 Losses = dict[str, Tensor]
 
@@ -89,15 +95,16 @@ def fit(
         (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema)) if plan.ema else None
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=plan.rate, weight_decay=plan.decay, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(trainable, lr=plan.rate, weight_decay=plan.decay, betas=(0.9, 0.98), fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / accelerator.num_processes, plan))
     model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
     if average is not None:
         average.to(accelerator.device)
+        average.n_averaged = average.n_averaged.cpu()  # which is read at every step, and a GPU would have to be waited for
         accelerator.register_for_checkpointing(average)
     done = _resume(accelerator, folder)
     if plan.compiled is not None and plan.steps - done >= COMPILED_FROM and _has_compiler(accelerator.device):
-        accelerator.unwrap_model(model).get_submodule(plan.compiled).compile()
+        accelerator.unwrap_model(model).get_submodule(plan.compiled).compile(mode="reduce-overhead" if plan.recorded else None)
     model.train()
     started = time.monotonic()
     journal_path = folder / "log.jsonl" if accelerator.is_main_process else os.devnull
@@ -107,8 +114,9 @@ def fit(
         open(journal_path, "a", encoding="utf-8", buffering=1) as journal,
     ):
         task = bar.add_task(folder.name, total=plan.steps, completed=done, note="")
+        rows = batches(batch, done, plan.steps, f"{seed}/{{}}/{accelerator.process_index}", accelerator.device)
         for step in range(done + 1, plan.steps + 1):
-            values = losses(model, _to(batch(random.Random(f"{seed}/{step}/{accelerator.process_index}")), accelerator.device))
+            values = losses(model, _to(next(rows), accelerator.device))
             optimizer.zero_grad()
             accelerator.backward(values["loss"])
             accelerator.clip_grad_norm_(trainable, plan.clip)
@@ -163,6 +171,31 @@ def _rate(step: float, plan: Plan) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1.0, plan.steps - warm))))
 
 
+class _Batches(Dataset[Any]):
+    """The batch of every step."""
+
+    def __init__(self, batch: Callable[[random.Random], Any], seed: str) -> None:
+        self.batch, self.seed = batch, seed
+
+    def __getitem__(self, step: int) -> Any:
+        return self.batch(random.Random(self.seed.format(step)))
+
+
+def batches(batch: Callable[[random.Random], Any], done: int, steps: int, seed: str, device: torch.device) -> Iterator[Any]:
+    """The batches after step `done`, in order. For a GPU other processes make them; on a CPU they would take its time from the steps."""
+    makers = 0 if device.type == "cpu" else min(MAKERS, os.cpu_count() or 1)
+    return iter(
+        DataLoader(
+            _Batches(batch, seed),
+            batch_size=None,
+            sampler=range(done + 1, steps + 1),
+            num_workers=makers,
+            pin_memory=torch.cuda.is_available(),
+            multiprocessing_context="fork" if makers else None,  # what makes a batch is a closure over what its stage has loaded
+        )
+    )
+
+
 def _save(accelerator: Accelerator, folder: Path, step: int) -> None:
     accelerator.save_state(str(folder / "state"))
     if accelerator.is_main_process:
@@ -179,7 +212,7 @@ def _resume(accelerator: Accelerator, folder: Path) -> int:
 def _to(batch: Any, device: torch.device) -> Any:
     """The batch with every tensor in it on `device`."""
     if isinstance(batch, Tensor):
-        return batch.to(device)
+        return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):
         return {name: _to(value, device) for name, value in batch.items()}
     if isinstance(batch, (list, tuple)):

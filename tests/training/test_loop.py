@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nextgpt_chat.training.loop import COMPILED_FROM, Plan, fit
+from nextgpt_chat.training.loop import COMPILED_FROM, Plan, batches, fit
 
 PLAN = Plan(steps=20, rate=0.1, decay=0.0, save_every=5)
 
@@ -45,6 +45,13 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path)
     assert (tmp_path / "parts" / "step").read_text() == "10"
     resumed = fit(line(), PLAN, batch, losses, tmp_path / "parts", seed=1)
     assert torch.allclose(whole.weight, resumed.weight, atol=1e-6)
+
+
+def test_other_processes_make_the_batches_that_the_training_process_would_make() -> None:
+    own, made_ahead = (list(batches(batch, 3, 9, "1/{}/0", torch.device(kind))) for kind in ("cpu", "cuda"))
+    assert len(own) == len(made_ahead) == 6
+    assert all(torch.equal(one, other) for one, other in zip(own, made_ahead, strict=True))
+    assert torch.equal(own[0], batch(random.Random("1/4/0")))
 
 
 def test_a_compiled_part_learns_what_it_would_learn_uncompiled(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ from nextgpt_chat.encode.mel import log_mel
 from nextgpt_chat.tinyland.captions import SOUNDING, free_sound_caption, plural, sound_caption
 from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.captioned import text_batch, whole_words
-from nextgpt_chat.training.diffusion import Beginning, new_scheduler, velocity_loss
+from nextgpt_chat.training.diffusion import Beginning, mean_latents, new_scheduler, velocity_loss
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.sounds import changed_sound, heard_scene, sound_batch
 
-PLAN = Plan(steps=5000, rate=1e-3, decay=0.01, ema=0.998, bf16=True)
+PLAN = Plan(steps=5000, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", recorded=True)
 BATCH = 48
 SOUNDS = 8000
 """Sounds that are encoded before training; each is heard with new noise, at new times and under new prompts."""
@@ -99,7 +99,6 @@ class AudioDiffusionLoss(nn.Module):
         return velocity_loss(predict, latents, self.scheduler, sources, Beginning())
 
 
-@torch.no_grad()
 def encoded_sounds(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: random.Random) -> tuple[list[Scene], Tensor]:
     """Random training scenes with the scaled latents of one sound each. Each two in turn are the same sound before and after a change."""
     scenes: list[Scene] = []
@@ -112,7 +111,7 @@ def encoded_sounds(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng:
             for either in (scene, changed_sound(scene, imagined, rng)):
                 samples.append(sound_batch([either], random.Random(seed)))
                 scenes.append(either)
-        latents.append(vae.encode(log_mel(torch.cat(samples))[:, None]).latent_dist.mean * vae.config.scaling_factor)
+        latents.append(mean_latents(vae, log_mel(torch.cat(samples))[:, None]) * vae.config.scaling_factor)
     return scenes, torch.cat(latents)
 
 
@@ -130,7 +129,7 @@ def sound_prompt(scene: Scene, imagined: Mapping[str, str], rng: random.Random) 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains UNet and text encoder and saves the whole pipeline as `parts/audio_decoder`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
-    vae = AutoencoderKL.from_pretrained(parts / "audio_vae").eval().requires_grad_(False)
+    vae = AutoencoderKL.from_pretrained(parts / "audio_vae").eval().requires_grad_(False).to(processes().device)
     model = AudioDiffusionLoss(new_unet(), new_text_encoder(tokenizer))
     words = whole_words(tokenizer)
     imagined = dict(zip(words[:IMAGINED], words[IMAGINED : 2 * IMAGINED], strict=True))

@@ -3,10 +3,10 @@
 import random
 from pathlib import Path
 
-import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from nextgpt_chat.training.diffusion import mean_latents
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.sounds import any_names, heard_scene, mel_batch
 
@@ -70,7 +70,6 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
     if not processes().is_main_process:
         return
-    with torch.no_grad():
-        latents = model.vae.encode(mels[:128]).latent_dist.mean
+    latents = mean_latents(model.vae, mels[:128])
     model.vae.register_to_config(scaling_factor=float(1 / latents.std()))
     model.vae.save_pretrained(parts / "audio_vae")

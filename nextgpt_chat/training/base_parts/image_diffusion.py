@@ -19,11 +19,11 @@ from nextgpt_chat.tinyland.captions import MOTION, MOTION_WORDS, caption, free_c
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import SEEN, THINGS, Scene
 from nextgpt_chat.training.captioned import neighbours, text_batch, whole_words
-from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, new_scheduler
+from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, mean_latents, new_scheduler
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=5500, rate=1e-3, decay=0.01, ema=0.999, bf16=True, compiled="unet", save_every=250)
+PLAN = Plan(steps=5500, rate=1e-3, decay=0.01, ema=0.999, bf16=True, compiled="unet", recorded=True, save_every=250)
 BATCH = 48
 PICTURES = 20_000
 """Pictures that are encoded before training; each is seen with new noise, at new times and under new prompts."""
@@ -82,7 +82,7 @@ def new_unet() -> UNet2DConditionModel:
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains the UNet and saves the whole pipeline as `parts/image_decoder`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
-    vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
+    vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False).to(processes().device)
     text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
     model = DiffusionLoss(new_unet(), text_encoder, Beginning())
     words = whole_words(tokenizer)
@@ -105,7 +105,6 @@ Shown = tuple[Scene, Collection[str]]
 """A scene and what has no name in its picture."""
 
 
-@torch.no_grad()
 def encoded_pictures(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: random.Random) -> tuple[list[Shown], Tensor]:
     """Random training scenes with the scaled latents of one picture each: encoded once, since that costs as much as a third of a step.
 
@@ -121,7 +120,7 @@ def encoded_pictures(vae: AutoencoderKL, imagined: Sequence[str], count: int, rn
             for either in neighbours(scene, rng, 2, "video"):
                 pixels.append(picture_batch([either], random.Random(seed), [unnamed]))
                 shown.append((either, unnamed))
-        latents.append(vae.encode(torch.cat(pixels)).latent_dist.mean * vae.config.scaling_factor)
+        latents.append(mean_latents(vae, torch.cat(pixels)) * vae.config.scaling_factor)
     return shown, torch.cat(latents)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import PLACES
+from nextgpt_chat.training.diffusion import mean_latents
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch, random_unnamed
 
@@ -119,7 +120,6 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     if not processes().is_main_process:
         return
     rng = random.Random(seed)
-    with torch.no_grad():
-        latents = model.vae.encode(picture_batch([training_scene(rng) for _ in range(128)], rng)).latent_dist.mean
+    latents = mean_latents(model.vae, picture_batch([training_scene(rng) for _ in range(128)], rng))
     model.vae.register_to_config(scaling_factor=float(1 / latents.std()))
     model.vae.save_pretrained(parts / "vae")

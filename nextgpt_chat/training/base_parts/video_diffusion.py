@@ -26,11 +26,11 @@ from nextgpt_chat.training.base_parts.image_diffusion import (
     shown_scene,
 )
 from nextgpt_chat.training.captioned import text_batch, whole_words
-from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, new_scheduler
+from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, mean_latents, new_scheduler
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import clip_batch
 
-PLAN = Plan(steps=2500, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", save_every=250)
+PLAN = Plan(steps=2500, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", recorded=True, save_every=250)
 BATCH = 4
 BEGINNING = Beginning(share=1.0, strengths=(0.2, 0.4))
 """Little noise leaves what things look like to the first frame, so that most of the error is in how they move."""
@@ -60,7 +60,6 @@ def new_unet() -> UNet3DConditionModel:
     return unet
 
 
-@torch.no_grad()
 def encoded_clips(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: random.Random) -> tuple[list[Shown], Tensor]:
     """Random training scenes with the scaled latents [N, C, T, H, W] of one clip each, in half precision."""
     shown: list[Shown] = []
@@ -69,7 +68,7 @@ def encoded_clips(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: 
         chosen = [shown_scene(imagined, rng) for _ in range(min(8, count - len(shown)))]
         scenes, unnamed = zip(*chosen, strict=True)
         frames = clip_batch(scenes, rng, unnamed)
-        encoded = vae.encode(frames.flatten(0, 1)).latent_dist.mean * vae.config.scaling_factor
+        encoded = mean_latents(vae, frames.flatten(0, 1)) * vae.config.scaling_factor
         latents.append(encoded.unflatten(0, (len(chosen), FRAMES)).transpose(1, 2).half())
         shown += chosen
     return shown, torch.cat(latents)
@@ -78,7 +77,7 @@ def encoded_clips(vae: AutoencoderKL, imagined: Sequence[str], count: int, rng: 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     """Trains the UNet and saves the whole pipeline as `parts/video_decoder`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer", model_max_length=PROMPT_LENGTH)
-    vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False)
+    vae = AutoencoderKL.from_pretrained(parts / "vae").eval().requires_grad_(False).to(processes().device)
     text_encoder = new_text_encoder(ImageBind.from_pretrained(parts / "imagebind"), tokenizer)
     model = DiffusionLoss(new_unet(), text_encoder, BEGINNING)
     words = whole_words(tokenizer)
@@ -89,7 +88,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         chosen = [rng.randrange(len(shown)) for _ in range(BATCH)]
         prompts = [clip_prompt(*shown[i], words, rng) for i in chosen]
         clips = latents[chosen].float()
-        return clips, clips[:, :, :1].expand_as(clips), text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
+        return clips, clips[:, :, :1].repeat(1, 1, clips.shape[2], 1, 1), text_batch(tokenizer, prompts, PROMPT_LENGTH)[0]
 
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(*rows), folder, seed)
     if not processes().is_main_process:
