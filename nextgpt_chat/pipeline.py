@@ -123,10 +123,9 @@ class Pipeline:
     def _encode(self, prompt: Prompt, run: "_Run") -> Tensor:
         """2. ImageBind and the input projection: media become embeddings between those of the words, [1, L, H]."""
         embedded = self.language_model.embed(prompt.ids)
-        if prompt.slots:
-            media = torch.cat([self._project(slot.medium) for slot in prompt.slots])
-            starts = torch.tensor([slot.start for slot in prompt.slots], device=self.device)
-            embedded = interleave(embedded, media, torch.zeros_like(starts), starts)
+        for slot in prompt.slots:  # one after the other, since each kind has its own length
+            start = torch.tensor([slot.start], device=self.device)
+            embedded = interleave(embedded, self._project(slot.medium), torch.zeros_like(start), start)
         run.prompt_tokens = len(prompt.ids)
         run.clock.lap("encode")
         return embedded

@@ -34,7 +34,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 def ask(
-    pipeline: Pipeline, *parts: Text | Image, turns: tuple[Turn, ...] = (), settings: ReplySettings | None = None
+    pipeline: Pipeline, *parts: Text | Image | Video | Audio, turns: tuple[Turn, ...] = (), settings: ReplySettings | None = None
 ) -> list[Event]:
     conversation = Conversation((*turns, Turn("user", parts)))
     return list(pipeline.reply(conversation, settings or ReplySettings(seed=4), lambda: False))
@@ -211,9 +211,26 @@ def test_a_long_conversation_loses_its_oldest_turns_with_a_notice(pipeline: Pipe
     assert text(events)
 
 
+def test_a_sound_and_a_clip_are_understood_and_turned_into_each_other(pipeline: Pipeline) -> None:
+    scene = Scene("dog", "blue", "big", "left", 2, "day", "up")
+    rng = random.Random(1)
+    sound, clip = (render(Medium(kind, scene), rng, pipeline.content) for kind in ("audio", "video"))
+    assert text(ask(pipeline, sound, Text("what do you hear?"))) == "I hear two big dogs barking."
+    assert text(ask(pipeline, clip, Text("what do you see?"))) == "I see two big blue dogs on the left by day moving up."
+    picture = render(Medium("image", Scene("car", "blue", "big", "right", 2, "night")), rng, pipeline.content)
+    assert text(ask(pipeline, picture, sound, Text("what is the second one?"))) == "I hear two big dogs barking."
+    for given, wish, kind in ((sound, "make a clip of it", Video), (clip, "let me hear them", Audio)):
+        events = ask(pipeline, given, Text(wish), settings=ReplySettings(seed=4, steps=6))
+        (part,) = (event.part for event in events if isinstance(event, MediaReady))
+        assert isinstance(part, kind)
+        assert part.seconds >= 1
+        assert "dogs" in (part.caption or "")
+
+
 def test_what_cannot_be_read_gets_a_sentence(pipeline: Pipeline, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="longer than the model can read"):
         ask(pipeline, Text("word " * 800))
-    sound = Audio("0" * 64, tmp_path / "x.wav", "audio/wav")
-    with pytest.raises(InputError, match="does not understand"):
-        ask(pipeline, replace(sound))  # type: ignore[arg-type]
+    deaf = copy.copy(pipeline)
+    deaf.checkpoint = pipeline.checkpoint.model_copy(update={"inputs": ("text", "image")})
+    with pytest.raises(InputError, match="does not understand this kind of file: audio. It understands text, image"):
+        ask(deaf, Audio("0" * 64, tmp_path / "x.wav", "audio/wav"))

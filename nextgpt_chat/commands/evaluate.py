@@ -48,6 +48,9 @@ def main(
         int | None, typer.Option(min=2, help="Most items of your folder, chosen at random.", show_default=str(ITEMS))
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the scenes or items, and of the replies.")] = 11,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Only what goes in against what comes out: no retrieval, choice or dialogues.")
+    ] = False,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Measure the same architecture before any training.")
     ] = False,
@@ -60,8 +63,10 @@ def main(
     if on is On.TINYLAND and (folder or split or count):
         sets = ", ".join(LAYOUTS)
         raise InputError(f"--folder, --split and --count are for a folder of yours; say in which layout it is with --on: {sets}.")
-    if on is not On.TINYLAND and (folder is None or card):
-        what = "--card is for Tinyland" if card else f"Say where your folder of {LAYOUTS[on].title} is"
+    if card and matrix:
+        raise InputError("The model card shows all scores: leave out --matrix.")
+    if on is not On.TINYLAND and (folder is None or card or matrix):
+        what = "--card and --matrix are for Tinyland" if card or matrix else f"Say where your folder of {LAYOUTS[on].title} is"
         raise InputError(f"{what}: nextgpt-chat evaluate --on {on} --folder PATH")
     settings = settings_with(model=model)
     checkpoint = find_checkpoint(settings.checkpoints, settings.model)
@@ -69,7 +74,7 @@ def main(
         task = evaluate_folder.Task(on, folder, split or LAYOUTS[on].split, count or ITEMS, seed, random_weights)
         sys.stdout.write(folder_table(evaluate_folder.run(checkpoint, out, task, settings)))
         return
-    scores = run(checkpoint, out, scenes, seed, random_weights, settings.device)
+    scores = run(checkpoint, out, scenes, seed, random_weights, settings.device, matrix)
     sys.stdout.write(table(scores))
     if card:
         random = run(checkpoint, out / "random", min(scenes, RANDOM_SCENES), seed, True, settings.device)

@@ -22,6 +22,7 @@ from nextgpt_chat.evaluation.tasks import (
     editing,
     following,
     making,
+    mixing,
     telling,
     turning,
 )
@@ -34,8 +35,13 @@ FAILURES = 6
 """Failed dialogues that are published with the scores."""
 
 
-def run(checkpoint: Checkpoint, out: Path, scenes: int, seed: int, random_weights: bool, device: str) -> dict[str, Any]:
-    """Runs every task on `scenes` held-out scenes or dialogues; with `random_weights`, the same model before any training."""
+def run(
+    checkpoint: Checkpoint, out: Path, scenes: int, seed: int, random_weights: bool, device: str, cells_alone: bool = False
+) -> dict[str, Any]:
+    """Runs every task on `scenes` held-out scenes or dialogues; with `random_weights`, the same model before any training.
+
+    `cells_alone` leaves out retrieval, choice of modality and dialogues: what is then measured are kinds going in and kinds coming out.
+    """
     out.mkdir(parents=True, exist_ok=True)
     content = ContentStore(out / "media")
     pipeline = load_pipeline(checkpoint.folder, content, device)
@@ -46,8 +52,7 @@ def run(checkpoint: Checkpoint, out: Path, scenes: int, seed: int, random_weight
     readers, errors = calibrated(made, seed)
     bench = Bench(pipeline.reply, content, readers, seed)
     scores: dict[str, Any] = {"model": checkpoint.name, "scenes": scenes, "seed": seed, "random_weights": random_weights}
-    scores["retrieval"] = recalls(pipeline.imagebind, pipeline.language_model.tokenizer, told, seed)
-    scores |= {"readers": errors, "telling": {}, "making": {}, "turning": {}, "editing": {}}
+    scores |= {"readers": errors, "telling": {}, "making": {}, "turning": {}, "editing": {}, "mixing": {}}
     for kind in told:
         scores["telling"][kind] = _scored(_collect(telling, bench, scenes, kind), ("blind",), seed)
     drew: list[Record] = []
@@ -62,13 +67,12 @@ def run(checkpoint: Checkpoint, out: Path, scenes: int, seed: int, random_weight
     for kind in [kind for kind in made if kind in told]:
         records = _collect(editing, bench, scenes, kind)
         scores["editing"][kind] = {name: share([float(record[name]) for record in records]) for name in ("changed", "kept")}
-    chose = _collect(choosing, bench, scenes, made)
-    wanted = sum(record["wanted"] for record in chose) / len(chose)
-    scores["choosing"] = {"model": share([float(record["right"]) for record in chose]), "always the same": max(wanted, 1 - wanted)}
-    scores["choosing"]["outside"] = share([float(record["right"]) for record in chose if record["intent"] == "outside"] or [0.0])
-    followed = _collect(following, bench, scenes, made)
-    scores["following"] = {name: share([float(record[name]) for record in followed]) for name in ("words", "media")}
-    scores["failures"] = [record["steps"] for record in followed if not record["words"]][:FAILURES]
+    if {"image", "audio"} <= set(told) & set(made):
+        for mix in ("in", "image", "video"):
+            scores["mixing"][mix] = share([record["right"] for record in _collect(mixing, bench, scenes, mix)])
+    if not cells_alone:
+        scores["retrieval"] = recalls(pipeline.imagebind, pipeline.language_model.tokenizer, told, seed)
+        scores |= _talking(bench, scenes, made)
     result: dict[str, Any] = plain(scores)
     (out / "scores.json").write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     plot(result, out / "scores.png")
@@ -76,6 +80,21 @@ def run(checkpoint: Checkpoint, out: Path, scenes: int, seed: int, random_weight
     sheet(drew, out / "samples.png")
     (out / "table.md").write_text(table(result), encoding="utf-8")
     return result
+
+
+def _talking(bench: Bench, scenes: int, made: Sequence[str]) -> dict[str, Any]:
+    """Scores of what goes beyond one medium: the choice of modality, and dialogues."""
+    scores: dict[str, Any] = {}
+    chose = _collect(choosing, bench, scenes, made)
+    wanted = sum(record["wanted"] for record in chose) / len(chose)
+    scores["choosing"] = {"model": share([float(record["right"]) for record in chose]), "always the same": max(wanted, 1 - wanted)}
+    scores["choosing"]["outside"] = share([float(record["right"]) for record in chose if record["intent"] == "outside"] or [0.0])
+    followed = _collect(following, bench, scenes, made)
+    scores["following"] = {name: share([float(record[name]) for record in followed]) for name in ("words", "media")}
+    groups = [step["groups"] for record in followed for step in record["steps"]]
+    scores["following"] |= {"replies": len(groups), "wrong groups": groups.count(False)}
+    scores["failures"] = [record["steps"] for record in followed if not record["words"]][:FAILURES]
+    return scores
 
 
 def calibrated(kinds: Sequence[str], seed: int) -> tuple[dict[str, Reader], dict[str, dict[str, float]]]:

@@ -54,8 +54,8 @@ def matrix(scores: dict[str, Any], path: Path) -> None:
 
 def _cell(scores: dict[str, Any], source: str, kind: str) -> float:
     if source == kind:
-        edited = scores["editing"].get(kind)
-        return float(scores["following"]["words"]["value"] if kind == "text" else edited["changed"]["value"] if edited else np.nan)
+        done = scores.get("following", {}).get("words") if kind == "text" else scores["editing"].get(kind, {}).get("changed")
+        return float(done["value"] if done else np.nan)
     task = scores["telling"].get(source) if kind == "text" else scores["turning"].get(f"{source} {kind}")
     if source == "text":
         task = scores["making"].get(kind)

@@ -4,6 +4,11 @@ from typing import Any
 
 from nextgpt_chat.evaluation.retrieval import SIZE
 
+MIXES = {
+    "in": "two or three media in one message → text about the one that is meant",
+    "image": "text → picture and sound, all attributes of both",
+    "video": "text → clip and its sound track, all attributes of both",
+}
 NOUNS = {"text": "text", "image": "picture", "video": "clip", "audio": "sound"}
 
 
@@ -27,18 +32,29 @@ def table(scores: dict[str, Any]) -> str:
         rows += ["| editing a given medium | changed as asked | everything else kept |", "|---|---|---|"]
         rows += [f"| {NOUNS[kind]} | {cell(task['changed'])} | {cell(task['kept'])} |" for kind, task in scores["editing"].items()]
         rows.append("")
-    rows += ["| ImageBind: nearest of 48 | recall@1 | chance |", "|---|---|---|"]
+    if scores["mixing"]:
+        rows += ["| several media at once | right |", "|---|---|"]
+        rows += [f"| {MIXES[mix]} | {cell(score)} |" for mix, score in scores["mixing"].items()]
+        rows.append("")
+    return "\n".join([*rows, *(_talking(scores) if "following" in scores else [])]) + "\n"
+
+
+def _talking(scores: dict[str, Any]) -> list[str]:
+    """The rows of what `cells_alone` leaves out."""
+    rows = ["| ImageBind: nearest of 48 | recall@1 | chance |", "|---|---|---|"]
     rows += [f"| {arrow(pair)} | {cell(score)} | {percent(1 / SIZE)} |" for pair, score in scores["retrieval"].items()]
-    rows += [
+    followed = scores["following"]
+    return [
+        *rows,
         "",
         "| task | model | baseline |",
         "|---|---|---|",
         f"| choice of modality | {cell(scores['choosing']['model'])} | {percent(scores['choosing']['always the same'])} (always the same) |",
         f"| … for words from outside, never trained on | {cell(scores['choosing']['outside'])} | |",
-        f"| dialogues of 3 to 7 exchanges right in words and choice | {cell(scores['following']['words'])} | |",
-        f"| the same, and every medium in all its attributes | {cell(scores['following']['media'])} | |",
+        f"| dialogues of 3 to 7 exchanges right in words and choice | {cell(followed['words'])} | |",
+        f"| the same, and every medium in all its attributes | {cell(followed['media'])} | |",
+        f"| wrong or broken signal groups in their {followed['replies']} replies | {followed['wrong groups']} | |",
     ]
-    return "\n".join(rows) + "\n"
 
 
 def arrow(pair: str) -> str:

@@ -1,5 +1,5 @@
-"""What is measured, on scenes that no training met: telling what a medium shows, making one, turning one kind into another, editing,
-choosing what to reply with, and following a dialogue.
+"""What is measured, on scenes that no training met: telling what a medium shows, making one, turning one kind into another, editing, several
+media at once, choosing what to reply with, and following a dialogue.
 
 Each task asks the model through `reply`, the same function that the page uses, and returns one record per scene or dialogue.
 """
@@ -13,11 +13,11 @@ from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.evaluation.bench import Bench, truth
 from nextgpt_chat.evaluation.readers.text import read_answer, read_text
 from nextgpt_chat.tinyland import outside
-from nextgpt_chat.tinyland.dialogues import EXCHANGES, dialogue, held_out_scenes, new_medium, small_talk
+from nextgpt_chat.tinyland.dialogues import EXCHANGES, dialogue, held_out_scenes, new_medium, several, small_talk
 from nextgpt_chat.tinyland.edits import edit, turn
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.questions import describe, question
-from nextgpt_chat.tinyland.requests import outside_request, request, short_request
+from nextgpt_chat.tinyland.requests import mixed_request, outside_request, request, short_request
 from nextgpt_chat.tinyland.scene import ATTRIBUTES
 
 Record = dict[str, Any]
@@ -90,6 +90,24 @@ def editing(bench: Bench, count: int, kind: str) -> Iterator[Record]:
         }
 
 
+def mixing(bench: Bench, count: int, mix: str) -> Iterator[Record]:
+    """Several media at once. `in`: two or three in one message and a question that leads to one of them; is the answer right? Otherwise a
+    picture (`image`) or a clip (`video`) with its sound: the share of the attributes of both that are right."""
+    rng = bench.rng(f"mixing/{mix}")
+    for _ in range(count):
+        exchange = several(rng, held_out_scenes, tuple(ATTRIBUTES)) if mix == "in" else _with_sound(held_out_medium(rng, mix), rng)
+        reply = bench.answer((bench.asked(exchange, rng),), rng.randrange(2**31))
+        right = [float(read_answer(reply.text) == read_answer(exchange.reply))] if mix == "in" else []
+        for medium in exchange.made:
+            found = bench.found(reply, medium.kind)
+            right += [float(found.get(name) == value) for name, value in truth(medium).items()]
+        yield {"right": sum(right) / len(right), "ask": exchange.ask, "reply": reply.text}
+
+
+def _with_sound(seen: Medium, rng: random.Random) -> Exchange:
+    return mixed_request(seen, Medium("audio", seen.scene), rng)
+
+
 def choosing(bench: Bench, count: int, kinds: Sequence[str]) -> Iterator[Record]:
     """Choice of modality: are the kinds of media in the reply those that were asked for? Outside words are ones never trained on."""
     rng = bench.rng("choosing")
@@ -117,7 +135,8 @@ def following(bench: Bench, count: int, kinds: Sequence[str]) -> Iterator[Record
     """Dialogues of three to seven exchanges with follow-ups that lean on earlier ones.
 
     The model's own replies are what the dialogue goes on with. `words`: every reply says what it should and comes with the kinds of media
-    that it should. `media`: besides, every medium shows all attributes of its scene.
+    that it should. `media`: besides, every medium shows all attributes of its scene. `groups` of each step: its signal groups, whole ones
+    of the right kinds in the right order, and no others.
     """
     rng = bench.rng("following")
     for _ in range(count):
@@ -127,10 +146,19 @@ def following(bench: Bench, count: int, kinds: Sequence[str]) -> Iterator[Record
             told = (*told, bench.asked(exchange, rng))
             reply = bench.answer(told, rng.randrange(2**31))
             told = (*told, reply)
-            words = read_answer(reply.text) == read_answer(exchange.reply)
-            words = words and kinds_of(reply) == [medium.kind for medium in exchange.made]
+            groups = kinds_of(reply) == [medium.kind for medium in exchange.made]
+            words = groups and read_answer(reply.text) == read_answer(exchange.reply)
             right = words and all(bench.read(part) == truth(made) for part, made in zip(reply.media, exchange.made, strict=True))
-            steps.append({"ask": exchange.ask, "wanted": exchange.reply, "reply": reply.text, "words": words, "media": right})
+            steps.append(
+                {
+                    "ask": exchange.ask,
+                    "wanted": exchange.reply,
+                    "reply": reply.text,
+                    "groups": groups,
+                    "words": words,
+                    "media": right,
+                }
+            )
         yield {"words": all(step["words"] for step in steps), "media": all(step["media"] for step in steps), "steps": steps}
 
 

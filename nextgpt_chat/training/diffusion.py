@@ -44,7 +44,7 @@ def new_scheduler() -> DDIMScheduler:
 class Beginning:
     """How often, and how, a denoiser learns to begin from a source."""
 
-    share: float = 0.4
+    share: float = 0.3
     """Share of media that begin from a source; the others begin from nothing."""
     strengths: tuple[float, float] = (0.3, 0.7)
     """From which to which share of all noise a source is covered."""

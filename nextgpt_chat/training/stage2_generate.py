@@ -18,7 +18,7 @@ from nextgpt_chat.training.captioned import whole_words
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.talk import odd_captions, some_medium
 
-PLAN = Plan(steps=500, rate=2e-3, decay=0.0, bf16=True, compiled="language_model.model", save_every=100)
+PLAN = Plan(steps=2500, rate=2e-3, decay=0.0, bf16=True, compiled="language_model.model", save_every=100)
 ASKED, ODD = 40, 32
 """Requests in a batch, and captions with any words in the place of colours and things."""
 

@@ -9,6 +9,7 @@ import pytest
 from nextgpt_chat.checkpoint import find_checkpoint
 from nextgpt_chat.evaluation import evaluate
 from nextgpt_chat.evaluation.card import write_card
+from nextgpt_chat.evaluation.table import table
 from tests.conftest import CHECKPOINT
 
 
@@ -27,6 +28,8 @@ def test_every_kind_that_the_model_knows_is_measured_beside_its_baselines(scores
     assert scores["retrieval"]["image text"]["value"] > 0.8
     kinds = [kind for kind in find_checkpoint(CHECKPOINT.parent, "tinyland").outputs if kind != "text"]
     assert list(scores["telling"]) == list(scores["making"]) == list(scores["editing"]) == kinds
+    assert list(scores["mixing"]) == (["in", "image", "video"] if "audio" in kinds else [])
+    assert scores["following"]["wrong groups"] <= scores["following"]["replies"]
     for kind in kinds:
         assert set(scores["telling"][kind]) == {"model", "blind", "shuffled", "chance"}
         assert set(scores["making"][kind]) == {"model", "said", "shuffled", "chance"}
@@ -42,3 +45,10 @@ def test_the_card_shows_the_scores_with_their_baselines_and_names_what_is_weak(s
     assert "| picture → text | model | blind | shuffled | chance |" in card
     assert "- text → picture: thing is right in 50.0 %." in card
     assert "$" not in card
+
+
+def test_the_table_of_kinds_alone_leaves_out_dialogues(scores: dict[str, Any]) -> None:
+    cells = {name: part for name, part in scores.items() if name not in ("retrieval", "choosing", "following", "failures")}
+    assert "dialogues of 3 to 7" in table(scores)
+    assert "dialogues of 3 to 7" not in table(cells)
+    assert "| picture → text | model | blind | shuffled | chance |" in table(cells)

@@ -78,7 +78,7 @@ def check_scores(scores: dict[str, Any], broken: str, table: str) -> None:
     ("arguments", "sentence"),
     [
         (["--on", "coco"], "Say where your folder of COCO is: nextgpt-chat evaluate --on coco --folder PATH"),
-        (["--on", "msrvtt", "--folder", "x", "--card"], "--card is for Tinyland"),
+        (["--on", "msrvtt", "--folder", "x", "--card"], "--card and --matrix are for Tinyland"),
         (["--count", "5"], "say in which layout it is with --on: coco, audiocaps, msrvtt"),
         (["--on", "coco", "--folder", "/nowhere"], "There is no folder /nowhere"),
     ],

@@ -7,6 +7,7 @@ published one learnt from millions of sounds, and Tinyland has 48.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -23,15 +24,15 @@ from nextgpt_chat.training.diffusion import Beginning, mean_latents, new_schedul
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.sounds import changed_sound, heard_scene, sound_batch
 
-PLAN = Plan(steps=5000, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", recorded=True)
+PLAN = Plan(steps=6000, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", recorded=True)
 BATCH = 48
-SOUNDS = 8000
+SOUNDS = 10_000
 """Sounds that are encoded before training; each is heard with new noise, at new times and under new prompts."""
 PROMPT_LENGTH = 12
 """Tokens of a decoder prompt."""
 WIDTH = 64
 """Features of a prompt embedding."""
-IMAGINED, IMAGINED_SHARE = 60, 0.6
+IMAGINED, IMAGINED_SHARE = 160, 0.7
 """Things that Tinyland does not have, each with a name, a word for what it does and a voice of its own, in every size and number, and their
 share of the sounds. Of eight voices that each lack one sound, a decoder learns 40 sounds by heart: it made withheld ones in the wrong size."""
 CANONICAL = 0.8
@@ -132,7 +133,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     vae = AutoencoderKL.from_pretrained(parts / "audio_vae").eval().requires_grad_(False).to(processes().device)
     model = AudioDiffusionLoss(new_unet(), new_text_encoder(tokenizer))
     words = whole_words(tokenizer)
-    imagined = dict(zip(words[:IMAGINED], words[IMAGINED : 2 * IMAGINED], strict=True))
+    imagined = dict(zip(words[:IMAGINED], cycle(words[IMAGINED:])))
     scenes, latents = encoded_sounds(vae, tuple(imagined), max(BATCH, round(SOUNDS * min(1.0, scale))), random.Random(seed))
 
     def batch(rng: random.Random) -> tuple[Tensor, Tensor, Tensor, Tensor]:

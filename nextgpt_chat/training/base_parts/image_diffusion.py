@@ -23,8 +23,8 @@ from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, mean_laten
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import picture_batch
 
-PLAN = Plan(steps=5500, rate=1e-3, decay=0.01, ema=0.999, bf16=True, compiled="unet", recorded=True, save_every=250)
-BATCH = 48
+PLAN = Plan(steps=18_400, rate=1e-3, decay=0.01, ema=0.999, bf16=True, compiled="unet", recorded=True, save_every=250)
+BATCH = 96
 PICTURES = 20_000
 """Pictures that are encoded before training; each is seen with new noise, at new times and under new prompts."""
 PROMPT_LENGTH = 16

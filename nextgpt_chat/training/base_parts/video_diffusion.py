@@ -30,11 +30,11 @@ from nextgpt_chat.training.diffusion import Beginning, DiffusionLoss, mean_laten
 from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import clip_batch
 
-PLAN = Plan(steps=2500, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", recorded=True, save_every=250)
-BATCH = 4
+PLAN = Plan(steps=4300, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", recorded=True, save_every=250)
+BATCH = 16
 BEGINNING = Beginning(share=1.0, strengths=(0.2, 0.4))
 """Little noise leaves what things look like to the first frame, so that most of the error is in how they move."""
-CLIPS = 3000
+CLIPS = 6000
 """Clips that are encoded before training."""
 
 

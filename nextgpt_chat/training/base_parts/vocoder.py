@@ -16,8 +16,8 @@ from nextgpt_chat.encode.mel import BINS, HOP, RATE, log_mel
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.sounds import any_names, heard_scene, sound_batch
 
-PLAN = Plan(steps=2500, rate=2e-3, decay=0.0, ema=0.998, bf16=True, save_every=250)
-BATCH = 12
+PLAN = Plan(steps=14_700, rate=2e-3, decay=0.0, ema=0.998, bf16=True, save_every=250)
+BATCH = 24
 FRAMES = 48
 """Frames of a training piece; 48 are 0.77 seconds."""
 WINDOWS = (128, 512, 2048)
