@@ -5,7 +5,8 @@ from string import Template
 from typing import Any
 
 from nextgpt_chat.checkpoint import Checkpoint
-from nextgpt_chat.evaluation.table import NOUNS, percent, table
+from nextgpt_chat.evaluation.table import percent, table
+from nextgpt_chat.media.names import NOUNS
 
 CARD = Template("""# $title
 

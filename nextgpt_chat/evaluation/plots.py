@@ -11,7 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image as Picture
 
-from nextgpt_chat.evaluation.table import NOUNS
+from nextgpt_chat.evaluation.table import NAMES
+from nextgpt_chat.media.names import NOUNS
+
+READABLE = 0.6
+"""Above it a cell is so dark that what it says is written in white."""
 
 
 def plot(scores: dict[str, Any], path: Path) -> None:
@@ -35,21 +39,34 @@ def plot(scores: dict[str, Any], path: Path) -> None:
 
 
 def matrix(scores: dict[str, Any], path: Path) -> None:
-    """What goes in against what comes out: right attributes of each cell that was measured; text to text are dialogues right in words."""
+    """What goes in against what comes out: right attributes of each cell that was measured.
+
+    Text to text are dialogues right in words, a kind to itself are edits changed as asked, and several media to text are answers right.
+    """
     kinds = ["text", *(kind for kind in NOUNS if kind in scores["telling"] or kind in scores["making"])]
-    cells = np.full((len(kinds), len(kinds)), np.nan)
-    for i, source in enumerate(kinds):
-        for j, kind in enumerate(kinds):
-            cells[i, j] = _cell(scores, source, kind)
-    figure, axis = plt.subplots(figsize=(1.6 + 1.1 * len(kinds), 1.2 + 0.9 * len(kinds)), layout="constrained")
-    axis.imshow(cells, vmin=0, vmax=1, cmap="YlGn")
+    mixed = scores.get("mixing", {})
+    sources, made = [*kinds, *(["in"] if "in" in mixed else [])], [*kinds, *(mix for mix in ("image", "video") if mix in mixed)]
+    cells = np.full((len(sources), len(made)), np.nan)
+    for i, source in enumerate(sources):
+        for j, kind in enumerate(made):
+            cells[i, j] = _mixed_cell(mixed, source, kind) if max(i, j) >= len(kinds) else _cell(scores, source, kind)
+    figure, axis = plt.subplots(figsize=(1.8 + 1.1 * len(made), 1.4 + 0.8 * len(sources)), layout="constrained")
+    axis.imshow(cells, vmin=0, vmax=1, cmap="YlGn", aspect="auto")
     for (i, j), value in np.ndenumerate(cells):
-        axis.text(j, i, "" if np.isnan(value) else f"{100 * value:.1f}", ha="center", va="center")
-    names = [NOUNS[kind] for kind in kinds]
-    axis.set(xticks=range(len(kinds)), xticklabels=names, yticks=range(len(kinds)), yticklabels=names, xlabel="out", ylabel="in")
+        if not np.isnan(value):
+            axis.text(j, i, f"{100 * value:.1f}", ha="center", va="center", color="white" if value > READABLE else "black")
+    rows = [NAMES.get(source, "several media") for source in sources]
+    columns = [NAMES[kind] if j < len(kinds) else f"{NOUNS[kind]}\nand sound" for j, kind in enumerate(made)]
+    axis.set(xticks=range(len(made)), xticklabels=columns, yticks=range(len(sources)), yticklabels=rows, xlabel="out", ylabel="in")
     axis.set_title("Right attributes, %")
     figure.savefig(path, dpi=90)
     plt.close(figure)
+
+
+def _mixed_cell(mixed: dict[str, Any], source: str, kind: str) -> float:
+    """Several media in and text out, or text in and two media out; other mixes are not measured."""
+    mix = {("in", "text"): "in", ("text", kind): kind}.get((source, kind))
+    return float(mixed[mix]["value"]) if mix in mixed else float("nan")
 
 
 def _cell(scores: dict[str, Any], source: str, kind: str) -> float:

@@ -3,13 +3,14 @@
 from typing import Any
 
 from nextgpt_chat.evaluation.retrieval import SIZE
+from nextgpt_chat.media.names import NOUNS
 
 MIXES = {
     "in": "two or three media in one message → text about the one that is meant",
     "image": "text → picture and sound, all attributes of both",
     "video": "text → clip and its sound track, all attributes of both",
 }
-NOUNS = {"text": "text", "image": "picture", "video": "clip", "audio": "sound"}
+NAMES = {"text": "text", **NOUNS}
 
 
 def table(scores: dict[str, Any]) -> str:
@@ -59,7 +60,7 @@ def _talking(scores: dict[str, Any]) -> list[str]:
 
 def arrow(pair: str) -> str:
     """`picture → sound` for `image audio`."""
-    return " → ".join(NOUNS[kind] for kind in pair.split())
+    return " → ".join(NAMES[kind] for kind in pair.split())
 
 
 def _rows(task: dict[str, Any], columns: tuple[str, ...], reader: dict[str, float] | None = None) -> list[str]:

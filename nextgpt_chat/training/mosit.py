@@ -22,12 +22,11 @@ from string import Template
 from typing import Any
 
 from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.tinyland.derive import contradictions
 from nextgpt_chat.tinyland.dialogues import EXCHANGES, dialogue
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.files import render
-
-NOUNS = {"image": "picture", "video": "clip", "audio": "sound"}
 
 CARD = Template("""# Tinyland MosIT
 

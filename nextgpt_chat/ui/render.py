@@ -4,23 +4,21 @@ Texts are escaped and the chat renders no Markdown, so nothing that a person or 
 """
 
 import html
-import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from nextgpt_chat.conversation import Media, Text
 from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Notice, TextDelta
+from nextgpt_chat.media.names import NOUNS, described, file_name
 from nextgpt_chat.store.conversations import Message
 
 Link = Callable[[Media], str]
 """Gives the absolute address of a medium."""
 Content = list[str | dict[str, Any]]
 
-WORDS = {"image": ("picture", "Drawing"), "audio": ("sound", "Composing"), "video": ("clip", "Filming")}
+VERBS = {"image": "Drawing", "audio": "Composing", "video": "Filming"}
 BAR = 12
 """Characters of a progress bar."""
-LONGEST_STEM = 60
-"""Most characters of a caption in a file name."""
 NOT_REMADE = "⚠ It could not be made again and stays as it was."
 
 
@@ -65,7 +63,6 @@ def plain(text: str) -> str:
 
 def shown(part: Media, link: Link, made: bool) -> dict[str, Any]:
     """A medium itself."""
-    noun = WORDS[part.kind][0]
     # With a path and an absolute address, Gradio neither copies the file into its public cache nor serves it: our own route does.
     address = link(part)
     file = {
@@ -75,7 +72,7 @@ def shown(part: Media, link: Link, made: bool) -> dict[str, Any]:
         "orig_name": file_name(part),
         "meta": {"_type": "gradio.FileData"},
     }
-    return {"type": "file", "file": file, "alt_text": f"AI-generated {noun}: {part.caption}" if made else f"Your {noun}"}
+    return {"type": "file", "file": file, "alt_text": described(part, made)}
 
 
 def about(part: Media, link: Link, made: bool, tools: str = "") -> str:
@@ -84,13 +81,13 @@ def about(part: Media, link: Link, made: bool, tools: str = "") -> str:
     said = ""
     if made:
         how = "<br>".join(plain(line) for line in how_made(part))
-        said = f"<details><summary>AI-generated {WORDS[part.kind][0]}, seed {part.seed}</summary>{how}</details>"
+        said = f"<details><summary>AI-generated {NOUNS[part.kind]}, seed {part.seed}</summary>{how}</details>"
     return f'<div class="about">{said}{save}{tools}</div>'
 
 
 def again_button(message: str, number: int, part: Media) -> str:
     """Asks for number `number` of the media of a message once more; whoever only hears the page is told which one that is."""
-    which = f'<span class="unseen">for this {WORDS[part.kind][0]}: {plain(part.caption or "")}</span>'
+    which = f'<span class="unseen">for this {NOUNS[part.kind]}: {plain(part.caption or "")}</span>'
     return f'<button type="button" class="again" name="{number}" value="{attribute(message)}">Another seed {which}</button>'
 
 
@@ -104,12 +101,6 @@ def how_made(part: Media) -> list[str]:
     if "start" in used:
         words.append(f"begun from an earlier medium, strength {used.get('strength', 1):.0%}")
     return [line for line in (part.caption or "", ", ".join(words)) if line]
-
-
-def file_name(part: Media) -> str:
-    """Under which name a medium is saved: what it shows, and the seed, which tells those apart that show the same."""
-    stem = re.sub(r"\W+", "-", part.caption or "").strip("-").lower()[:LONGEST_STEM].rstrip("-") or WORDS[part.kind][0]
-    return f"{stem}-{part.sha256[:8] if part.seed is None else f'seed-{part.seed}'}{part.path.suffix}"
 
 
 def attribute(text: str) -> str:
@@ -189,7 +180,7 @@ class GrowingRemake:
 
 def progress_line(kind: str, progress: MediaProgress | None) -> str:
     """`Drawing ▰▰▰▱▱▱ step 3 of 6`."""
-    verb = WORDS[kind][1]
+    verb = VERBS[kind]
     if progress is None:
         return f"{verb} {'▱' * BAR}"
     full = round(BAR * progress.step / progress.total)

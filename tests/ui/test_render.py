@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from nextgpt_chat.conversation import Audio, Image, Media, Text, Turn
+from nextgpt_chat.conversation import Image, Text, Turn
 from nextgpt_chat.events import Done, Failed, MediaProgress, MediaReady, MediaStarted, Stats, TextDelta
 from nextgpt_chat.store.conversations import Message, Remaking
-from nextgpt_chat.ui.render import NOT_REMADE, GrowingRemake, GrowingReply, chat_message, file_name
+from nextgpt_chat.ui.render import NOT_REMADE, GrowingRemake, GrowingReply, chat_message
 
 IMAGE = Image("ab" * 32, Path("store/x.png"), "image/png", "a bird", 7, {"steps": 4}, width=80, height=80)
 
@@ -80,17 +80,3 @@ def test_how_a_medium_was_made() -> None:
     edited = replace(IMAGE, settings={"steps": 4, "guidance": 2.5, "start": "0" * 64, "strength": 0.6})
     about = chat_message(Message("m", "assistant", Turn("assistant", (edited,)), "complete"), link)["content"][1]
     assert "a bird<br>4 steps, guidance 2.5, begun from an earlier medium, strength 60%</details>" in about
-
-
-@pytest.mark.parametrize(
-    ("medium", "name"),
-    [
-        (IMAGE, "a-bird-seed-7.png"),
-        (replace(IMAGE, caption="Here: two <b> ünï/../birds!\n", seed=0), "here-two-b-ünï-birds-seed-0.png"),
-        (replace(IMAGE, caption="x" * 300), f"{'x' * 60}-seed-7.png"),
-        (replace(IMAGE, caption=None, seed=None), "picture-abababab.png"),
-        (Audio("cd" * 32, Path("store/x.wav"), "audio/wav"), "sound-cdcdcdcd.wav"),
-    ],
-)
-def test_under_which_name_a_medium_is_saved(medium: Media, name: str) -> None:
-    assert file_name(medium) == name
