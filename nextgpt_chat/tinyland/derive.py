@@ -24,7 +24,18 @@ PHRASES: dict[str, dict[str, str]] = {
     },
 }
 """How replies say the values of attributes, as patterns."""
-ABOUT_TINYLAND = ("I know", "I have", "I only know", "I can only", "Ask me", "Send me", "Hello", "I am a small", "I am fine")
+ABOUT_TINYLAND = (
+    "I know",
+    "I have",
+    "I only know",
+    "I can only",
+    "Ask me",
+    "Send me",
+    "Tell me",
+    "Hello",
+    "I am a small",
+    "I am fine",
+)
 """Beginnings of sentences that speak of no scene."""
 ORDINAL = re.compile(r"It is the (first|second|third) one\.")
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nextgpt_chat.tinyland.edits import again, edit, edit_twice, heard, removal, turn
-from nextgpt_chat.tinyland.exchange import Exchange, Medium, sentence
+from nextgpt_chat.tinyland.exchange import Exchange, Medium, may_become, sentence
 from nextgpt_chat.tinyland.holdout import held_out_scene, training_scene
-from nextgpt_chat.tinyland.questions import before, describe, ordinal, question, unheard, which
+from nextgpt_chat.tinyland.questions import before, both, describe, ordinal, question, unheard, which
 from nextgpt_chat.tinyland.requests import (
     ALL_COLOURS,
     ALL_THINGS,
@@ -17,7 +17,7 @@ from nextgpt_chat.tinyland.requests import (
     request,
     short_request,
 )
-from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.tinyland.scene import HEARD, Scene
 
 NewScene = Callable[[random.Random, str], Scene]
 """Draws a scene that may be met as a medium of a kind."""
@@ -26,6 +26,10 @@ OFTEN = {"image": 4, "video": 3, "audio": 3}
 """How often a conversation begins with a medium of each kind."""
 EXCHANGES = (3, 7)
 """Fewest and most exchanges of a conversation that is written down or measured, as in the paper's MosIT (section 5)."""
+LOOKED_AT = 0.25
+"""How often a picture or a clip is spoken of after its sound was heard."""
+ONLY_SEEN = {"image": ("colour", "place", "time"), "video": ("colour", "place", "time", "motion")}
+"""What nobody asks of a sound: a message about it is about what was last seen."""
 NO_MEDIUM = "There is nothing yet. Send me something, or ask me to draw."
 
 SMALL_TALK: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -61,6 +65,10 @@ SMALL_TALK: tuple[tuple[tuple[str, ...], str], ...] = (
             "well done",
         ),
         "You are welcome!",
+    ),
+    (
+        ("draw something", "make something", "show me something", "make me a picture", "what shall i ask?", "surprise me"),
+        f"Tell me what. I know {ALL_THINGS}.",
     ),
     (("how are you?", "how is it going?", "are you well?"), "I am fine, thank you. What shall I make?"),
     (("bye", "goodbye", "see you", "good night"), "Goodbye! Come back soon."),
@@ -135,6 +143,9 @@ def follow_up(rng: random.Random, seen: Sequence[Medium], kinds: Sequence[str]) 
     """An exchange that leans on the last medium; None if what was drawn may not be spoken of."""
     medium = seen[-1]
     others = other_kinds(medium, kinds)
+    shown = seen[-2] if len(seen) > 1 and medium.kind == "audio" and sounds(seen[-2], medium) else None
+    if shown and rng.random() < LOOKED_AT:
+        return edit(shown, rng, ONLY_SEEN[shown.kind])
     dice = rng.random()
     if others and dice < 0.28:
         return turn(medium, rng.choice(others), rng)
@@ -155,6 +166,11 @@ def follow_up(rng: random.Random, seen: Sequence[Medium], kinds: Sequence[str]) 
     return before(medium.scene, earlier[-1].scene, rng)
 
 
+def sounds(seen: Medium, sound: Medium) -> bool:
+    """Whether what is seen in a picture or a clip is what is heard."""
+    return seen.kind != "audio" and seen.scene.attributes(HEARD) == sound.scene.attributes(HEARD)
+
+
 def opening(rng: random.Random, first: bool, new_scene: NewScene, kinds: Sequence[str]) -> Exchange:
     """An exchange that leans on nothing; `first` if there was no medium before it."""
     medium = new_medium(rng, _kind(rng, kinds), new_scene)
@@ -172,10 +188,8 @@ def opening(rng: random.Random, first: bool, new_scene: NewScene, kinds: Sequenc
         return several(rng, new_scene, kinds)
     if dice < 0.66:
         return request(medium, rng) if rng.random() < 0.6 else short_request(medium, rng)
-    if dice < 0.70 and medium.kind != "audio" and "audio" in kinds:
-        sound = Medium("audio", medium.scene)
-        if medium.held_out or not sound.held_out:
-            return mixed_request(medium, sound, rng)
+    if dice < 0.70 and medium.kind != "audio" and "audio" in kinds and (mixed := seen_and_heard(medium, rng)):
+        return mixed
     if dice < 0.74:
         return colourless_request(rng)
     if dice < 0.90:
@@ -185,13 +199,19 @@ def opening(rng: random.Random, first: bool, new_scene: NewScene, kinds: Sequenc
     return small_talk(rng)
 
 
+def seen_and_heard(medium: Medium, rng: random.Random) -> Exchange | None:
+    """A request for a picture or a clip with its sound; None if that may not be heard."""
+    sound = Medium("audio", medium.scene)
+    return mixed_request(medium, sound, rng) if may_become(medium, sound) else None
+
+
 def other_kinds(medium: Medium, kinds: Sequence[str]) -> list[str]:
     """The kinds that a medium can be turned into."""
     return [kind for kind in kinds if kind != medium.kind]
 
 
 def several(rng: random.Random, new_scene: NewScene, kinds: Sequence[str]) -> Exchange:
-    """Two or three media in one message, and a question that is about one of them."""
+    """Two or three media in one message, and a question about one of them, or about both of two."""
     count = rng.choice((2, 2, 3))
     if "audio" in kinds and rng.random() < 0.5:
         kind = rng.choice([kind for kind in kinds if kind != "audio"])
@@ -202,9 +222,10 @@ def several(rng: random.Random, new_scene: NewScene, kinds: Sequence[str]) -> Ex
                 seen.append(medium)
         right = rng.choice(seen)
         sound = Medium("audio", heard(right.scene))
-        if right.held_out or not sound.held_out:
+        if may_become(right, sound):
             return which((*seen, sound), rng)
-    return ordinal(tuple(new_medium(rng, _kind(rng, kinds), new_scene) for _ in range(count)), rng)
+    media = tuple(new_medium(rng, _kind(rng, kinds), new_scene) for _ in range(count))
+    return both(media, rng) if count == 2 and rng.random() < 0.3 else ordinal(media, rng)
 
 
 def _kind(rng: random.Random, kinds: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """From one medium to another: edits that keep its kind, and turns from what is seen to what is heard or moves, and back."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from nextgpt_chat.tinyland.captions import NUMBERS, SIZE_WORDS, WHEN_WORDS, WHERE_WORDS, plural, thing_word
@@ -32,8 +33,8 @@ CHANGES = {"image": SEEN_CHANGES, "video": {**SEEN_CHANGES, **MOTION_CHANGES}, "
 PITCH_WORDS = {"big": ("lower", "deeper"), "small": ("higher", "brighter")}
 TIMES_WORDS = {1: "once", 2: "twice", 3: "three times"}
 MOVE = {
-    "left": ("move left", "go left", "fly to the left"),
-    "right": ("move right", "go right", "fly to the right"),
+    "left": ("move left", "go left", "fly to the left", "drive left", "move to the left"),
+    "right": ("move right", "go right", "fly to the right", "drive right", "move to the right"),
     "up": ("move up", "fly up", "fly away"),
     "down": ("move down", "go down", "sink"),
     "grow": ("grow", "get bigger", "come nearer"),
@@ -44,20 +45,21 @@ AGAIN = ("again", "again please", "another one", "try again", "once again", "the
 REMOVE = ("remove {them}", "remove {the}", "take {the} away", "delete {them}", "take {them} out")
 NOTHING_LEFT = "Then nothing is left. Ask me for something else."
 TURNS = {
-    ("image", "audio"): ("what {do} {pro} sound like?", "let me hear {them}", "what sound {do} {pro} make?", "play the sound", "can i hear {them}?"),
-    ("video", "image"): ("show me a picture of {them}", "a picture of {them}, please", "draw {them}", "make a picture of {them}"),
-    ("audio", "image"): ("show me", "show {them} to me", "what {do} {pro} look like?", "draw what you hear", "a picture of {them}, please"),
-    ("audio", "video"): ("show me a clip of {them}", "make a video of {them}", "a clip of {them}, please", "film {them}"),
+    ("image", "audio"): ("what {do} {pro} sound like?", "let me hear {them}", "what sound {do} {pro} make?", "play the sound", "can i hear {them}?", "how {do} {pro} sound?", "and the sound?"),
+    ("image", "video"): ("animate {them}", "animate this", "make a clip of {them}", "a clip of {them}, please", "film {them}", "make {them} move", "and a clip?"),
+    ("video", "image"): ("show me a picture of {them}", "a picture of {them}, please", "draw {them}", "make a picture of {them}", "and a picture?"),
+    ("audio", "image"): ("show me", "show {them} to me", "what {do} {pro} look like?", "draw what you hear", "a picture of {them}, please", "what made this sound? show me", "show me what made this", "and a picture?"),
+    ("audio", "video"): ("show me a clip of {them}", "make a video of {them}", "a clip of {them}, please", "film {them}", "and a clip?"),
 }  # fmt: skip
 TURNS["video", "audio"] = TURNS["image", "audio"]
 
 
-def edit(medium: Medium, rng: random.Random) -> Exchange:
-    """`make it blue`, `let it go up`, `lower`: one attribute changes, the others stay."""
+def edit(medium: Medium, rng: random.Random, names: Sequence[str] = ()) -> Exchange:
+    """`make it blue`, `let it go up`, `lower`: one attribute, one of `names` if any are given, changes, and the others stay."""
     scene = medium.scene
     changes = CHANGES[medium.kind]
     while True:
-        name = rng.choice(tuple(changes))
+        name = rng.choice(names or tuple(changes))
         values, ways = changes[name]
         value = rng.choice([v for v in values if v != getattr(scene, name)])
         changed = Medium(medium.kind, replace(scene, **{name: value}))  # type: ignore[arg-type]
@@ -121,15 +123,17 @@ def animate(medium: Medium, rng: random.Random) -> Exchange | None:
 
 
 def turn(medium: Medium, kind: str, rng: random.Random) -> Exchange | None:
-    """`what does it sound like?`, `show me`: the same things as a medium of another kind. None if that may not be shown."""
-    if (medium.kind, kind) == ("image", "video"):
+    """`what does it sound like?`, `show me`, `animate it`: the same things as a medium of another kind, which move in their own way if
+    nobody says how. None if that may not be shown."""
+    moves = (medium.kind, kind) == ("image", "video")
+    if moves and rng.random() < 0.6:
         return animate(medium, rng)
     scene = medium.scene
     made = Medium(kind, replace(scene, motion=OWN_MOTION[scene.thing] if kind == "video" else "stay"))
     if not may_become(medium, made):
         return None
     ask = pick(rng, TURNS[medium.kind, kind]).format(them=them(scene), pro=pronoun(scene), do="does" if scene.count == 1 else "do")
-    return Exchange(ask, here((made,), rng), made=(made,), intent="turn")
+    return Exchange(ask, here((made,), rng), made=(made,), start=moves, intent="turn")
 
 
 def heard(scene: Scene) -> Scene:

@@ -40,7 +40,8 @@ class Exchange:
     made: tuple[Medium, ...] = ()
     """Media that come with the reply."""
     start: bool = False
-    """Whether what is made begins from the last medium before it: edits, and pictures that begin to move."""
+    """Whether what is made begins from the last medium before it that can be seen, or heard if it is a sound: edits, and pictures that begin to
+    move."""
     intent: str = "talk"
     """make, edit, again, turn, describe, ask, before, which, nothing, outside, talk."""
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.tinyland.captions import MOTION, NUMBERS, WHERE, noun_phrase, plural
 from nextgpt_chat.tinyland.exchange import Exchange, Medium, a_kind, be, may_become, pick, pronoun, sentence, the
 from nextgpt_chat.tinyland.scene import PLACES, VALUES, Scene
@@ -49,7 +50,6 @@ DESCRIBE = {
 TELLING = {"image": "I see {}.", "video": "I see {}.", "audio": "I hear {}."}
 CANNOT_HEAR = "I only hear it. I cannot tell."
 ORDINALS = ("first", "second", "third")
-NOUNS = {"image": "picture", "video": "clip", "audio": "sound"}
 
 
 def describe(medium: Medium, rng: random.Random, shown: bool = False) -> Exchange:
@@ -245,6 +245,16 @@ def ordinal(media: tuple[Medium, ...], rng: random.Random) -> Exchange:
         f"{ORDINALS[i]} {noun}"
     )
     return Exchange(ask, TELLING[media[i].kind].format(media[i].caption), shown=media, intent="which")
+
+
+def both(media: tuple[Medium, ...], rng: random.Random) -> Exchange:
+    """Two media, and a question about all that they show."""
+    kinds = [medium.kind for medium in media]
+    asks: tuple[str, ...] = ("what are these?", "describe both", "tell me about both of them", "what is in these?")
+    if "audio" in kinds and len(set(kinds)) > 1:
+        asks = (*asks, "what do you see and hear?")
+    reply = " ".join(TELLING[medium.kind].format(medium.caption) for medium in media)
+    return Exchange(pick(rng, asks), reply, shown=media, intent="which")
 
 
 def before(scene: Scene, earlier: Scene, rng: random.Random) -> Exchange:

@@ -1,6 +1,7 @@
 """Requests for pictures, clips and sounds, and for what lies outside Tinyland."""
 
 import random
+from dataclasses import replace
 
 from nextgpt_chat.tinyland import outside
 from nextgpt_chat.tinyland.captions import (
@@ -15,7 +16,7 @@ from nextgpt_chat.tinyland.captions import (
     plural,
     thing_word,
 )
-from nextgpt_chat.tinyland.exchange import Exchange, Medium, here, pick
+from nextgpt_chat.tinyland.exchange import Exchange, Medium, here, may_become, pick, them
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import COLOURS, THINGS, Scene
 
@@ -44,6 +45,8 @@ REQUEST = {
         "let me see {}",
         "create an image of {}",
         "generate {}",
+        "picture of {}",
+        "show {}",
     ),
     "video": (
         "make a clip of {}",
@@ -56,6 +59,9 @@ REQUEST = {
         "a video of {}",
         "please film {}",
         "animate {}",
+        "video of {}",
+        "show me a video of {}",
+        "give me a clip of {}",
     ),
     "audio": (
         "play the sound of {}",
@@ -67,8 +73,11 @@ REQUEST = {
         "can i hear {}?",
         "how about the sound of {}?",
         "please play {}",
+        "sound of {}",
     ),
 }
+MOVING_REQUEST = (*REQUEST["video"], "show me {}", "let me see {}", "i want to see {}")
+"""What asks for a picture asks for a clip where the motion is said."""
 OWN_COLOUR = {
     "bird": "blue",
     "car": "red",
@@ -97,7 +106,8 @@ def request(medium: Medium, rng: random.Random) -> Exchange:
     """A request for a medium, with everything named that it shows."""
     free = {"image": free_caption, "video": free_clip_caption, "audio": free_sound_caption}[medium.kind]
     said = free(medium.scene, rng).removeprefix("the sound of ")
-    return Exchange(pick(rng, REQUEST[medium.kind]).format(said), here((medium,), rng), made=(medium,), intent="make")
+    ways = MOVING_REQUEST if medium.kind == "video" else REQUEST[medium.kind]
+    return Exchange(pick(rng, ways).format(said), here((medium,), rng), made=(medium,), intent="make")
 
 
 def short_request(medium: Medium, rng: random.Random) -> Exchange:
@@ -122,7 +132,8 @@ def short_request(medium: Medium, rng: random.Random) -> Exchange:
     words += [rng.choice(WHERE_WORDS[scene.place])] if "place" in kept else []
     words += [rng.choice(WHEN_WORDS[scene.time])] if "time" in kept else []
     words += [rng.choice(MOTION_WORDS[scene.motion])] if "motion" in kept else []
-    return Exchange(pick(rng, REQUEST[made.kind]).format(" ".join(words)), here((made,), rng), made=(made,), intent="make")
+    ways = MOVING_REQUEST if "motion" in kept else REQUEST[made.kind]
+    return Exchange(pick(rng, ways).format(" ".join(words)), here((made,), rng), made=(made,), intent="make")
 
 
 def colourless_request(rng: random.Random) -> Exchange:
@@ -135,13 +146,21 @@ def colourless_request(rng: random.Random) -> Exchange:
 
 
 def mixed_request(seen: Medium, heard: Medium, rng: random.Random) -> Exchange:
-    """A picture or a clip, and its sound."""
-    free = free_caption if seen.kind == "image" else free_clip_caption
-    them = "it" if seen.scene.count == 1 else "them"
-    asks = ("{} and let me hear {}", "{} and its sound", "{} with sound", "{} and play the sound too")
-    ask = pick(rng, REQUEST[seen.kind]).format(free(seen.scene, rng)).rstrip("?")
+    """A picture or a clip, and its sound. Where little is said, the rest is as `short_request` has it."""
+    if rng.random() < 0.4:
+        short = short_request(seen, rng)
+        (made,) = short.made
+        sound = Medium("audio", replace(heard.scene, size=made.scene.size, count=made.scene.count))
+        if may_become(seen, sound):
+            return _with_sound(short.ask, made, sound, rng)
+    return _with_sound(request(seen, rng).ask, seen, heard, rng)
+
+
+def _with_sound(ask: str, seen: Medium, heard: Medium, rng: random.Random) -> Exchange:
+    asks = ("{} and let me hear {}", "{} and its sound", "{} with sound", "{}, with sound", "{} and play the sound too")
+    ask = pick(rng, asks).format(ask.rstrip("?"), them(seen.scene))
     made = (seen, heard) if seen.kind == "image" else (heard, seen)  # a clip has the sound before it as its track
-    return Exchange(pick(rng, asks).format(ask, them), here(made, rng), made=made, intent="make")
+    return Exchange(ask, here(made, rng), made=made, intent="make")
 
 
 def outside_request(rng: random.Random, words: outside.Outside = outside.TRAINING, kinds: tuple[str, ...] = ("image",)) -> Exchange:

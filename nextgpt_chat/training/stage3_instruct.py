@@ -18,14 +18,14 @@ from nextgpt_chat.reason.prompt import PromptFormat
 from nextgpt_chat.training.alignment import Alignment, TalkBatch, load_tools, load_weights, save_weights
 from nextgpt_chat.training.captioned import whole_words
 from nextgpt_chat.training.loop import Plan, fit, processes
-from nextgpt_chat.training.talk import comparisons, dialogue_batch, fitting, odd_captions, odd_questions, read_batch
+from nextgpt_chat.training.talk import comparisons, dialogue_batch, fitting, mixes, odd_captions, odd_questions, read_batch
 
 log = logging.getLogger(__name__)
 
-PLAN = Plan(steps=1300, rate=1.5e-3, decay=0.0, bf16=True, compiled="language_model.model")
-EXCHANGES, DISTRACTED, COMPARISONS, ODD, ODD_CAPTIONS = 64, 32, 16, 20, 24
-"""Exchanges of dialogues in a batch, of distracted ones, questions that ask for a comparison, questions about a thing or a colour whose
-other half has no name, and captions with any words in the place of colours and things."""
+PLAN = Plan(steps=1400, rate=1.5e-3, decay=0.0, bf16=True, compiled="language_model.model")
+EXCHANGES, DISTRACTED, MIXES, COMPARISONS, ODD, ODD_CAPTIONS = 64, 32, 16, 12, 16, 16
+"""Exchanges of dialogues in a batch, of distracted ones, exchanges with several media, questions that ask for a comparison, questions about a
+thing or a colour whose other half has no name, and captions with any words in the place of colours and things."""
 READ = 32
 """Exchanges in a batch of dialogues that were read from files, if there are any: a sixth of it, beside all of those above."""
 LORA = LoraConfig(
@@ -54,7 +54,8 @@ def train(folder: Path, parts: Path, seed: int, scale: float, told: Sequence[Seq
     model.output_projections.requires_grad_(True)
 
     def batch(rng: random.Random) -> TalkBatch:
-        drill = comparisons(rng, COMPARISONS) + odd_questions(rng, ODD) + odd_captions(rng, words, ODD_CAPTIONS)
+        drill = mixes(rng, MIXES) + comparisons(rng, COMPARISONS)
+        drill += odd_questions(rng, ODD) + odd_captions(rng, words, ODD_CAPTIONS)
         dialogues = dialogue_batch(rng, EXCHANGES, DISTRACTED, rng.sample(drill, len(drill)))
         return tools.batch(dialogues, rng, read_batch(rng, read, READ, len(dialogues[0])))
 

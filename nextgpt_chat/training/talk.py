@@ -12,7 +12,16 @@ from transformers import PreTrainedModel
 
 from nextgpt_chat.conversation import Audio, Image, Media, Text, Turn, Video
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
-from nextgpt_chat.tinyland.dialogues import OFTEN, dialogue, distracted_dialogue, new_medium, training_scenes
+from nextgpt_chat.tinyland.dialogues import (
+    KINDS,
+    OFTEN,
+    dialogue,
+    distracted_dialogue,
+    new_medium,
+    seen_and_heard,
+    several,
+    training_scenes,
+)
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.questions import question
@@ -95,6 +104,16 @@ def comparisons(rng: random.Random, count: int) -> list[Exchange]:
         question(medium, rng, rng.choice(("whether", "spot") if medium.kind == "image" else ("whether",)), shown=True)
         for medium in media
     ]
+
+
+def mixes(rng: random.Random, count: int) -> list[Exchange]:
+    """Several media in one message, and a quarter of them in one reply. Dialogues begin with them too seldom for that to be learnt."""
+    asked: list[Exchange] = []
+    while len(asked) < count:
+        seen = new_medium(rng, rng.choice(("image", "video")), training_scenes)
+        exchange = several(rng, training_scenes, KINDS) if rng.random() < 0.75 else seen_and_heard(seen, rng)
+        asked += [exchange] if exchange else []
+    return asked
 
 
 def odd_questions(rng: random.Random, count: int) -> list[Exchange]:

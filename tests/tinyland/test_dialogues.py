@@ -4,10 +4,12 @@ from collections import Counter
 import pytest
 
 from nextgpt_chat.evaluation.readers.text import read_text
+from nextgpt_chat.generate.beginning import STARTS
 from nextgpt_chat.tinyland.dialogues import (
     KINDS,
     dialogue,
     distracted_dialogue,
+    follow_up,
     held_out_scenes,
     new_medium,
     training_scenes,
@@ -15,9 +17,9 @@ from nextgpt_chat.tinyland.dialogues import (
 from nextgpt_chat.tinyland.edits import again, edit, edit_twice, removal, turn
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
 from nextgpt_chat.tinyland.holdout import HELD_OUT
-from nextgpt_chat.tinyland.questions import question, which
+from nextgpt_chat.tinyland.questions import both, question, which
 from nextgpt_chat.tinyland.requests import OWN_COLOUR, mixed_request
-from nextgpt_chat.tinyland.scene import ATTRIBUTES, Scene
+from nextgpt_chat.tinyland.scene import ATTRIBUTES, HEARD, Scene
 from nextgpt_chat.training.talk import comparisons, odd_questions
 
 
@@ -55,16 +57,33 @@ def test_replies_say_the_caption_of_what_comes_with_them() -> None:
             assert all(medium.caption in exchange.reply for medium in exchange.made)
 
 
-def test_only_edits_and_pictures_that_begin_to_move_start_from_another_medium() -> None:
+def test_what_starts_from_another_medium_differs_from_it_in_what_the_message_asks_for() -> None:
+    changed: Counter[int] = Counter()
     for exchanges in told(800, 4):
         seen: list[Medium] = []
         for exchange in exchanges:
             seen += exchange.shown
             if exchange.start:
-                assert seen
-                assert exchange.made[0].kind in (seen[-1].kind, "video")
                 assert exchange.intent in ("edit", "turn")
+                (made,) = exchange.made
+                start = next(medium for medium in reversed(seen) if medium.kind in STARTS[made.kind])
+                names = ATTRIBUTES[start.kind]
+                changed[sum(getattr(made.scene, name) != getattr(start.scene, name) for name in names)] += 1
             seen += exchange.made
+    assert set(changed) == {0, 1, 2}
+    assert changed[1] > changed[2] > 0
+
+
+def test_after_its_sound_a_picture_is_what_a_colour_is_asked_for() -> None:
+    seen = [Medium(kind, Scene("dog", "blue", count=2)) for kind in ("image", "audio")]
+    rng = random.Random(3)
+    asked = [follow_up(rng, seen, KINDS) for _ in range(300)]
+    edits = [exchange.made[0] for exchange in asked if exchange and exchange.intent == "edit" and exchange.made[0].kind == "image"]
+    assert 30 < len(edits) < 130
+    assert all(made.scene.attributes(HEARD) == seen[0].scene.attributes(HEARD) for made in edits)
+    elsewhere = [seen[0], Medium("audio", Scene("dog", "brown", count=3))]
+    asked = [follow_up(rng, elsewhere, KINDS) for _ in range(300)]
+    assert not any(exchange.start and exchange.made[0].kind == "image" for exchange in asked if exchange)
 
 
 def test_with_pictures_alone_nothing_is_heard_and_nothing_moves() -> None:
@@ -96,11 +115,17 @@ def test_a_turn_keeps_the_things() -> None:
 
 def test_a_clip_with_sound_comes_behind_its_sound_which_is_then_its_track() -> None:
     rng = random.Random(10)
-    dog = Scene("dog", "blue", motion="up")
-    made = mixed_request(Medium("video", dog), Medium("audio", dog), rng).made
-    assert [medium.kind for medium in made] == ["audio", "video"]
-    made = mixed_request(Medium("image", dog), Medium("audio", dog), rng).made
-    assert [medium.kind for medium in made] == ["image", "audio"]
+    dog = Scene("dog", "blue", size="small", motion="up")
+    for kind, order in (("video", ["audio", "video"]), ("image", ["image", "audio"])):
+        asked = [mixed_request(Medium(kind, dog), Medium("audio", dog), rng) for _ in range(100)]
+        assert all([medium.kind for medium in exchange.made] == order for exchange in asked)
+        assert len({exchange.made for exchange in asked}) > 1  # short requests leave out what is then as it is when nobody says
+        assert all(len({(m.scene.thing, m.scene.size, m.scene.count) for m in exchange.made}) == 1 for exchange in asked)
+
+
+def test_of_two_media_both_can_be_told() -> None:
+    media = (Medium("image", Scene("dog", "blue")), Medium("audio", Scene("car", "red")))
+    assert both(media, random.Random(1)).reply == "I see a big blue dog in the middle by day. I hear a big car roaring."
 
 
 def test_the_right_one_of_several_is_named() -> None:

@@ -24,9 +24,9 @@ from nextgpt_chat.training.diffusion import Beginning, mean_latents, new_schedul
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.sounds import changed_sound, heard_scene, sound_batch
 
-PLAN = Plan(steps=6000, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", recorded=True)
+PLAN = Plan(steps=16_000, rate=1e-3, decay=0.01, ema=0.998, bf16=True, compiled="unet", recorded=True)
 BATCH = 48
-SOUNDS = 10_000
+SOUNDS = 20_000
 """Sounds that are encoded before training; each is heard with new noise, at new times and under new prompts."""
 PROMPT_LENGTH = 12
 """Tokens of a decoder prompt."""

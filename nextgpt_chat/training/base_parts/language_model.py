@@ -19,6 +19,7 @@ from nextgpt_chat.training.talk import (
     comparisons,
     dialogue_batch,
     eager_attention,
+    mixes,
     next_token_losses,
     odd_captions,
     pad,
@@ -28,9 +29,9 @@ from nextgpt_chat.training.talk import (
 )
 
 PLAN = Plan(steps=4000, rate=2e-3, decay=0.05, bf16=True, compiled="")
-EXCHANGES, DISTRACTED, COMPARISONS, REPEATED = 64, 48, 16, 32
-"""Exchanges of dialogues in a batch, of distracted ones, questions that ask for a comparison, and captions with any words to repeat: what
-repeats any word carries colour and thing each for itself, and so do the signal tokens later."""
+EXCHANGES, DISTRACTED, MIXES, COMPARISONS, REPEATED = 64, 40, 16, 12, 28
+"""Exchanges of dialogues in a batch, of distracted ones, exchanges with several media, questions that ask for a comparison, and captions with
+any words to repeat: what repeats any word carries colour and thing each for itself, and so do the signal tokens later."""
 OTHER_WEIGHT = 0.1
 """Weight of the words of people; those of replies weigh 1."""
 
@@ -62,7 +63,7 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     words = whole_words(tokenizer)
 
     def batch(rng: random.Random) -> dict[str, Tensor]:
-        drill = comparisons(rng, COMPARISONS) + odd_captions(rng, words, REPEATED)
+        drill = mixes(rng, MIXES) + comparisons(rng, COMPARISONS) + odd_captions(rng, words, REPEATED)
         dialogues = dialogue_batch(rng, EXCHANGES, DISTRACTED, rng.sample(drill, len(drill)))
         told = [form.conversation(turns(exchanges, rng, draws=False)) for exchanges in dialogues]
         padded = pad([captions_in_slots(prompt, form) for prompt in told], form.pad)
