@@ -12,9 +12,7 @@ from nextgpt_chat.errors import SetupError
 from nextgpt_chat.events import Model
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
-from nextgpt_chat.store.conversations import Conversations
-from nextgpt_chat.store.database import open_database
-from nextgpt_chat.store.jobs import Jobs
+from nextgpt_chat.store.store import open_store
 from nextgpt_chat.ui.chat_page import ChatPage
 from nextgpt_chat.ui.theme import CSS, HEAD, theme
 from nextgpt_chat.web.routes import routes
@@ -28,13 +26,10 @@ class App:
     def __init__(self, settings: Settings, checkpoint: Checkpoint, load: Callable[[ContentStore], Model]) -> None:
         """Opens the database. `load` is called in the engine's thread, so the page is up before the model is."""
         self.settings = settings
-        self.content = ContentStore(settings.media)
-        self.database = open_database(settings.database_url)
-        self.conversations = Conversations(self.database, self.content, settings)
-        self.jobs = Jobs(self.database, self.content)
-        self.worker = Worker(self.jobs, lambda: load(self.content), checkpoint.name)
-        self.visitors = Visitors(signing_key(settings.data), self.conversations, settings.media_url_seconds)
-        self.page = ChatPage(settings, checkpoint, self.conversations, self.jobs, self.worker, self.visitors)
+        self.store = open_store(settings)
+        self.worker = Worker(self.store.jobs, lambda: load(self.store.content), checkpoint.name)
+        self.visitors = Visitors(signing_key(settings.data), settings.media_url_seconds)
+        self.page = ChatPage(settings, checkpoint, self.store, self.worker, self.visitors)
 
     def launch(self) -> str:
         """Starts to serve in the background and returns the address. Raises `SetupError` if the port is taken."""
@@ -43,7 +38,7 @@ class App:
         uploads = (settings.data / "uploads").resolve()
         uploads.mkdir(parents=True, exist_ok=True)
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-        self.conversations.sweep()
+        self.store.library.sweep()
         self.worker.start()
         blocks = self.page.build()
         blocks.queue(max_size=200, default_concurrency_limit=None)
@@ -65,7 +60,7 @@ class App:
             css=CSS,
             head=HEAD,
             app_kwargs={
-                "routes": routes(self.visitors, self.worker),
+                "routes": routes(self.visitors, self.store, self.worker),
                 "middleware": [Middleware(SecurityHeaders), Middleware(VisitorMiddleware, visitors=self.visitors)],
             },
         )
@@ -77,7 +72,7 @@ class App:
         self.worker.stop()
         if hasattr(self, "blocks"):
             self.blocks.close(verbose=False)
-        self.database.close()
+        self.store.close()
 
 
 def check_port(host: str, port: int) -> None:

@@ -16,9 +16,7 @@ from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaSta
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.image_file import encode_png
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.store.conversations import Conversations
-from nextgpt_chat.store.database import Database, open_database
-from nextgpt_chat.store.jobs import Jobs
+from nextgpt_chat.store.store import Store, open_store
 from nextgpt_chat.store.tables import new_id
 
 ROOT = Path(__file__).parent.parent
@@ -44,15 +42,9 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     server.dispose()
 
 
-@dataclass
-class Store:
-    """A database with everything on it."""
-
-    settings: Settings
-    database: Database
-    content: ContentStore
-    conversations: Conversations
-    jobs: Jobs
+@dataclass(frozen=True)
+class Opened(Store):
+    """A store with a way to say something in it."""
 
     def post(self, user: str, text: str = "hello", conversation: str | None = None) -> tuple[str, str]:
         """Sends a message; returns conversation and job."""
@@ -60,16 +52,15 @@ class Store:
         return conversation, self.conversations.post(user, conversation, Turn("user", (Text(text),)), "scripted", ReplySettings())
 
 
-def open_store(settings: Settings) -> Store:
-    database, content = open_database(settings.database_url), ContentStore(settings.media)
-    return Store(settings, database, content, Conversations(database, content, settings), Jobs(database, content))
+def open_again(settings: Settings) -> Opened:
+    return Opened(**vars(open_store(settings)))
 
 
 @pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    opened = open_store(settings)
+def store(settings: Settings) -> Iterator[Opened]:
+    opened = open_again(settings)
     yield opened
-    opened.database.close()
+    opened.close()
 
 
 def picture(content: ContentStore, shade: int = 200) -> Image:

@@ -18,13 +18,11 @@ from nextgpt_chat.engine.follow import follow
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import UserError
 from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
-from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.store.conversations import Conversations
-from nextgpt_chat.store.database import open_database
 from nextgpt_chat.store.jobs import Jobs, parts_of
+from nextgpt_chat.store.store import open_store
 from nextgpt_chat.store.tables import new_id
 
 VERBS = {"image": "drawing", "video": "filming", "audio": "composing"}
@@ -63,9 +61,8 @@ def _ask(
     settings: Settings, text: str, files: list[Path], conversation: str | None, how: ReplySettings, out: Path, as_json: bool
 ) -> None:
     checkpoint = find_checkpoint(settings.checkpoints, settings.model)
-    content = ContentStore(settings.media)
-    database = open_database(settings.database_url)
-    conversations, jobs = Conversations(database, content, settings), Jobs(database, content)
+    store = open_store(settings)
+    content, conversations, jobs = store.content, store.conversations, store.jobs
     user = local_user(settings.data / "local-user")
     parts: list[Part] = [accept_upload(path, path.name, settings, content, checkpoint.inputs) for path in files]
     if text.strip():
@@ -79,7 +76,7 @@ def _ask(
         for event in _events(jobs, user, job):
             events.append(event)
             show.event(event)
-    database.close()
+    store.close()
     last = events[-1]
     if isinstance(last, Failed):
         raise UserError(last.message)

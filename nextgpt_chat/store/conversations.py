@@ -1,39 +1,29 @@
-"""Conversations and messages, each query in the name of one user.
+"""The messages of conversations: what is said, answered, answered again and said otherwise. Each query is in the name of one user.
 
-What does not exist and what belongs to somebody else give the same `NotFoundError`.
+Messages with the same parent are versions of each other. One branch is shown: that in which something was said last, or that was chosen.
 """
 
-import time
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.conversation import Turn
 from nextgpt_chat.errors import BusyError, InputError, NotFoundError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import ReplySettings, Settings
+from nextgpt_chat.store.access import owned, owned_message
 from nextgpt_chat.store.database import Database
-from nextgpt_chat.store.messages import branch, media_rows, turn_of, write_parts
+from nextgpt_chat.store.library import UNUSED
+from nextgpt_chat.store.messages import branch, media_rows, newest_leaf, turn_of, write_parts
+from nextgpt_chat.store.ratings import Rating, ratings_of
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
 
 TITLE_LENGTH = 60
 OPEN = ("queued", "running")
 """What the status of a job is until it ends."""
-UNUSED = timedelta(hours=1)
-"""How long a conversation without messages is kept, and a file without a message."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A conversation in the list of earlier ones."""
-
-    id: str
-    title: str
-    updated: datetime
 
 
 @dataclass(frozen=True)
@@ -62,6 +52,11 @@ class Message:
     stats: dict[str, Any] = field(default_factory=dict)
     remake: Remaking | None = None
     """What that job is doing or did, if it was about one medium."""
+    version: int = 1
+    """Which of the versions this is, from 1."""
+    versions: int = 1
+    ratings: dict[int, Rating] = field(default_factory=dict)
+    """Number of the medium, or `WHOLE` -> what the owner thinks of it."""
 
     @property
     def running(self) -> bool:
@@ -83,7 +78,9 @@ class Conversations:
                     ConversationRow.user_id == user, ConversationRow.title == "", ConversationRow.updated < now() - UNUSED
                 )
             )
-            kept = session.scalar(select(func.count()).where(ConversationRow.user_id == user)) or 0
+            kept = (
+                session.scalar(select(func.count()).where(ConversationRow.user_id == user, ConversationRow.deleted.is_(None))) or 0
+            )
             if kept >= self.settings.max_conversations:
                 raise BusyError(f"You keep {kept} conversations, which is the most there can be. Delete some to start a new one.")
             if session.get(UserRow, user) is None:
@@ -94,52 +91,63 @@ class Conversations:
             session.flush()
             return row.id
 
-    def recent(self, user: str, limit: int = 200) -> list[Summary]:
-        """The user's conversations that have messages, the newest first."""
-        with self.database.reading() as session:
-            rows = session.scalars(
-                select(ConversationRow)
-                .where(ConversationRow.user_id == user, ConversationRow.title != "")
-                .order_by(ConversationRow.updated.desc())
-                .limit(limit)
-            )
-            return [Summary(row.id, row.title, row.updated) for row in rows]
-
     def messages(self, user: str, conversation: str) -> list[Message]:
-        """The messages of the newest branch, in order."""
+        """The messages of the branch that is shown, in order."""
         with self.database.reading() as session:
-            self._own(session, user, conversation)
-            return [self._message(session, row) for row in branch(session, conversation)]
+            path, versions = branch(session, owned(session, user, conversation))
+            ratings = ratings_of(session, [row.id for row in path])
+            return [self._message(session, row, versions[row.id], ratings[row.id]) for row in path]
 
-    def post(self, user: str, conversation: str, turn: Turn, model: str, settings: ReplySettings) -> str:
-        """Writes a user turn and a job for its reply; returns the job's id. Raises `InputError` or `BusyError` with a sentence."""
+    def post(
+        self, user: str, conversation: str, turn: Turn, model: str, settings: ReplySettings, instead: str | None = None
+    ) -> str:
+        """Writes a user turn and a job for its reply; returns the job's id. Raises `InputError` or `BusyError` with a sentence.
+
+        The turn follows what is shown, or becomes another version of the user's message `instead`, whose branch stays as it is.
+        """
         self._check(turn)
         with self.database.session() as session:
-            owned = self._own(session, user, conversation)
+            row = owned(session, user, conversation)
             self._check_queue(session, conversation)
             if not all(medium.path.is_file() for medium in turn.media):  # deleted between upload and sending
                 raise InputError(
                     "A file of this message was just deleted together with another conversation. Send it again, please."
                 )
-            path = branch(session, conversation)
             asked = MessageRow(
-                conversation_id=conversation, parent_id=path[-1].id if path else None, role="user", status="complete", stats={}
+                conversation_id=conversation, parent_id=_before(session, row, instead), role="user", status="complete", stats={}
             )
             session.add(asked)
             session.flush()
             write_parts(session, asked, turn)
-            owned.title = owned.title or title_of(turn)
-            return self._enqueue(session, owned, _new_reply(session, asked.id, owned, model), settings)
+            row.title = row.title or title_of(turn)
+            return self._enqueue(session, row, _new_reply(session, asked.id, row, model), settings)
+
+    def said(self, user: str, message: str) -> Turn:
+        """A message of the user's, to be said otherwise."""
+        with self.database.reading() as session:
+            return turn_of(owned_message(session, user, message, "user")[0], self.content)
+
+    def choose(self, user: str, message: str, role: str, step: int) -> None:
+        """Shows the version of a message that stands `step` places after it, with the newest branch behind it."""
+        with self.database.session() as session:
+            row, conversation = owned_message(session, user, message, role)
+            self._check_quiet(session, conversation.id)
+            same = MessageRow.parent_id.is_(None) if row.parent_id is None else MessageRow.parent_id == row.parent_id
+            versions = session.scalars(
+                select(MessageRow).where(MessageRow.conversation_id == conversation.id, same).order_by(MessageRow.number)
+            ).all()
+            place = versions.index(row) + step
+            if place not in range(len(versions)):
+                raise NotFoundError("There is no such version of the message.")
+            conversation.leaf_id = newest_leaf(session, versions[place])
 
     def retry(self, user: str, message: str, model: str, settings: ReplySettings) -> str:
-        """Makes a reply again, as a new branch beside the old reply; returns the job's id."""
+        """Makes a reply again, as another version beside the old one; returns the job's id."""
         with self.database.session() as session:
-            reply = session.scalar(select(MessageRow).where(MessageRow.id == message))
-            if reply is None or reply.role != "assistant" or reply.parent_id is None:
-                raise NotFoundError("There is no such reply.")
-            owned = self._own(session, user, reply.conversation_id)
-            self._check_queue(session, owned.id)
-            return self._enqueue(session, owned, _new_reply(session, reply.parent_id, owned, model), settings)
+            reply, row = owned_message(session, user, message, "assistant")
+            self._check_queue(session, row.id)
+            assert reply.parent_id is not None
+            return self._enqueue(session, row, _new_reply(session, reply.parent_id, row, model), settings)
 
     def remake(self, user: str, message: str, medium: int, model: str, settings: ReplySettings) -> str:
         """Makes number `medium` of the media of a reply again, by the model that made the reply; returns the job's id.
@@ -147,45 +155,13 @@ class Conversations:
         The new medium takes the old one's place once it is there. Raises `NotFoundError`, `InputError` or `BusyError` with a sentence.
         """
         with self.database.session() as session:
-            reply = session.scalar(select(MessageRow).where(MessageRow.id == message))
-            if reply is None or reply.role != "assistant":
-                raise NotFoundError("There is no such reply.")
-            owned = self._own(session, user, reply.conversation_id)
+            reply, row = owned_message(session, user, message, "assistant")
             if reply.model != model:
                 raise InputError(f"That reply was made by another model, {reply.model}, which is not the one that is here now.")
             if medium not in range(len(media_rows(reply))):
                 raise NotFoundError("There is no such picture, sound or clip in the reply.")
-            self._check_queue(session, owned.id)
-            return self._enqueue(session, owned, reply, settings, medium)
-
-    def delete(self, user: str, conversation: str) -> None:
-        """Removes a conversation with its messages. Files that nothing refers to any more lose their rows and are deleted."""
-        with self.database.session() as session:
-            owned = self._own(session, user, conversation)
-            running = select(JobRow.id).where(JobRow.conversation_id == conversation, JobRow.status == "running")
-            if session.scalar(running):
-                raise BusyError("A reply is still being made in this conversation. Stop it first, then delete.")
-            # The branches are cut into single messages first: SQLite follows a chain of cascades only 1,000 deep.
-            session.execute(update(MessageRow).where(MessageRow.conversation_id == conversation).values(parent_id=None))
-            session.delete(owned)
-            session.flush()
-            orphans = session.scalars(
-                select(AssetRow).where(~AssetRow.sha256.in_(select(PartRow.sha256).where(PartRow.sha256.is_not(None))))
-            ).all()
-            for asset in orphans:
-                session.delete(asset)
-                # Before the commit: whoever sends the same file again is served after it, and finds row and file gone together.
-                self.content.path(asset.sha256, asset.mime).unlink(missing_ok=True)
-
-    def sweep(self) -> int:
-        """Deletes files that were uploaded and never sent, an hour after they came. Returns how many."""
-        before = time.time() - UNUSED.total_seconds()
-        with self.database.session() as session:
-            kept = set(session.scalars(select(AssetRow.sha256)))
-            left = [path for path in self.content.files() if path.stem not in kept and path.stat().st_mtime < before]
-            for path in left:
-                path.unlink(missing_ok=True)
-        return len(left)
+            self._check_queue(session, row.id)
+            return self._enqueue(session, row, reply, settings, medium)
 
     def media(self, user: str, sha256: str) -> tuple[Path, str]:
         """Path and mime type of a file that stands in one of the user's messages."""
@@ -202,12 +178,6 @@ class Conversations:
                 raise NotFoundError("There is no such file.")
             return self.content.path(asset.sha256, asset.mime), asset.mime
 
-    def _own(self, session: Session, user: str, conversation: str) -> ConversationRow:
-        row = session.get(ConversationRow, conversation)
-        if row is None or row.user_id != user:
-            raise NotFoundError("There is no such conversation.")
-        return row
-
     def _check(self, turn: Turn) -> None:
         if not turn.media and not turn.text.strip():
             raise InputError("The message is empty. Type something, or add a picture.")
@@ -220,19 +190,25 @@ class Conversations:
                 f"The message has {len(turn.media)} files. Accepted are up to {self.settings.max_files_per_message} in one message."
             )
 
-    def _check_queue(self, session: Session, conversation: str) -> None:
+    def _check_quiet(self, session: Session, conversation: str) -> None:
         open_jobs = select(func.count()).select_from(JobRow).where(JobRow.status.in_(OPEN))
         if session.scalar(open_jobs.where(JobRow.conversation_id == conversation)):
             raise BusyError("A reply is still being made in this conversation. Wait for it, or press Stop.")
-        if (session.scalar(open_jobs) or 0) >= self.settings.max_waiting_jobs:
+
+    def _check_queue(self, session: Session, conversation: str) -> None:
+        self._check_quiet(session, conversation)
+        waiting = session.scalar(select(func.count()).select_from(JobRow).where(JobRow.status.in_(OPEN))) or 0
+        if waiting >= self.settings.max_waiting_jobs:
             raise BusyError("Too many people are waiting for a reply just now. Try again in a minute.")
 
     def _enqueue(
-        self, session: Session, owned: ConversationRow, reply: MessageRow, settings: ReplySettings, medium: int | None = None
+        self, session: Session, row: ConversationRow, reply: MessageRow, settings: ReplySettings, medium: int | None = None
     ) -> str:
-        owned.updated = now()
+        row.updated = now()
+        if medium is None:
+            row.leaf_id = reply.id
         job = JobRow(
-            conversation_id=owned.id,
+            conversation_id=row.id,
             reply_id=reply.id,
             medium=medium,
             model=reply.model,
@@ -244,17 +220,39 @@ class Conversations:
         session.flush()
         return job.id
 
-    def _message(self, session: Session, row: MessageRow) -> Message:
+    def _message(self, session: Session, row: MessageRow, versions: list[str], ratings: dict[int, Rating]) -> Message:
         newest = select(JobRow).where(JobRow.reply_id == row.id).order_by(JobRow.number.desc()).limit(1)
         job = session.scalar(newest) if row.role == "assistant" else None
-        remake = Remaking(job.medium, job.status) if job and job.medium is not None else None
-        turn = turn_of(row, self.content)
-        return Message(row.id, row.role, turn, row.status, job.id if job else None, row.model, row.error, row.stats, remake)
+        return Message(
+            id=row.id,
+            role=row.role,
+            turn=turn_of(row, self.content),
+            status=row.status,
+            job=job.id if job else None,
+            model=row.model,
+            error=row.error,
+            stats=row.stats,
+            remake=Remaking(job.medium, job.status) if job and job.medium is not None else None,
+            version=versions.index(row.id) + 1,
+            versions=len(versions),
+            ratings=ratings,
+        )
 
 
-def _new_reply(session: Session, asked: str, owned: ConversationRow, model: str) -> MessageRow:
+def _before(session: Session, conversation: ConversationRow, instead: str | None) -> str | None:
+    """What a new message follows: the end of the branch that is shown, or what the message `instead` follows."""
+    if instead is None:
+        path, _ = branch(session, conversation)
+        return path[-1].id if path else None
+    row = session.scalar(select(MessageRow).where(MessageRow.id == instead, MessageRow.role == "user"))
+    if row is None or row.conversation_id != conversation.id:
+        raise NotFoundError("There is no such message.")
+    return row.parent_id
+
+
+def _new_reply(session: Session, asked: str, conversation: ConversationRow, model: str) -> MessageRow:
     """An empty reply to the message `asked`."""
-    reply = MessageRow(conversation_id=owned.id, parent_id=asked, role="assistant", status="running", model=model, stats={})
+    reply = MessageRow(conversation_id=conversation.id, parent_id=asked, role="assistant", status="running", model=model, stats={})
     session.add(reply)
     session.flush()
     return reply

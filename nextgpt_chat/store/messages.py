@@ -6,18 +6,21 @@ from sqlalchemy.orm import Session, selectinload
 from nextgpt_chat.conversation import Conversation, Media, Turn
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.store.codec import asset_row, part_from_row, part_to_row
-from nextgpt_chat.store.tables import AssetRow, MessageRow, PartRow
+from nextgpt_chat.store.tables import AssetRow, ConversationRow, MessageRow, PartRow
 
 
-def branch(session: Session, conversation: str) -> list[MessageRow]:
-    """The messages from the first one to the newest one's branch end."""
+def branch(session: Session, owned: ConversationRow) -> tuple[list[MessageRow], dict[str, list[str]]]:
+    """The messages of the branch that is shown, in order, and the versions of each: all messages with its parent, the oldest first."""
     rows = session.scalars(
         select(MessageRow)
-        .where(MessageRow.conversation_id == conversation)
+        .where(MessageRow.conversation_id == owned.id)
         .order_by(MessageRow.number)
         .options(selectinload(MessageRow.parts))
     ).all()
-    return path_to(rows[-1].id, {row.id: row for row in rows}) if rows else []
+    known = {row.id: row for row in rows}
+    leaf = owned.leaf_id if owned.leaf_id in known else rows[-1].id if rows else None
+    path = path_to(leaf, known)
+    return path, {shown.id: [row.id for row in rows if row.parent_id == shown.parent_id] for shown in path}
 
 
 def path_to(leaf: str | None, rows: dict[str, MessageRow]) -> list[MessageRow]:
@@ -27,6 +30,22 @@ def path_to(leaf: str | None, rows: dict[str, MessageRow]) -> list[MessageRow]:
         path.append(rows[leaf])
         leaf = rows[leaf].parent_id
     return path[::-1]
+
+
+def newest_leaf(session: Session, message: MessageRow) -> str:
+    """The end of the newest branch that goes through `message`."""
+    children: dict[str | None, str] = {}
+    rows = session.execute(
+        select(MessageRow.id, MessageRow.parent_id)
+        .where(MessageRow.conversation_id == message.conversation_id)
+        .order_by(MessageRow.number)
+    )
+    for row in rows:
+        children[row.parent_id] = row.id
+    leaf = message.id
+    while leaf in children:
+        leaf = children[leaf]
+    return leaf
 
 
 def turn_of(row: MessageRow, content: ContentStore) -> Turn:
@@ -61,7 +80,7 @@ def media_rows(message: MessageRow) -> list[PartRow]:
 def replace_medium(session: Session, message: MessageRow, number: int, medium: Media) -> None:
     """Puts `medium` in the place of number `number` of a message's media.
 
-    A file that no message shows any more loses its row; `Conversations.sweep` deletes the file later, once nothing can bring it back.
+    A file that no message shows any more loses its row; `Library.sweep` deletes the file later, once nothing can bring it back.
     """
     session.merge(asset_row(medium))
     session.flush()

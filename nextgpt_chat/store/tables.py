@@ -41,12 +41,17 @@ class ConversationRow(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     title: Mapped[str] = mapped_column(String(120), default="")
+    leaf_id: Mapped[str | None] = mapped_column(Id)
+    """The last message of the branch that is shown; empty for that of the newest message."""
+    pinned: Mapped[bool] = mapped_column(default=False)
+    deleted: Mapped[datetime | None]
+    """When it was taken out of sight; empty if it was not."""
     created: Mapped[datetime] = mapped_column(default=now)
     updated: Mapped[datetime] = mapped_column(default=now)
 
 
 class MessageRow(Base):
-    """A message. Messages with the same parent are branches; the newest one is shown."""
+    """A message. Messages with the same parent are versions of each other, each with a branch of its own; one branch is shown."""
 
     __tablename__ = "messages"
     __table_args__ = (Index("messages_of_conversation", "conversation_id", "number"), Index("messages_of_parent", "parent_id"))
@@ -94,6 +99,30 @@ class PartRow(Base):
     seed: Mapped[int | None]
     settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     asset: Mapped[AssetRow | None] = relationship(lazy="joined")
+
+
+class RatingRow(Base):
+    """What the owner of a conversation thinks of a reply, or of one medium in it."""
+
+    __tablename__ = "ratings"
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    medium: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Number of the medium among those of the reply; -1 is the reply as a whole."""
+    value: Mapped[int]
+    """1 for good, -1 for bad."""
+    reasons: Mapped[list[str]] = mapped_column(JSON, default=list)
+    created: Mapped[datetime] = mapped_column(default=now)
+    updated: Mapped[datetime] = mapped_column(default=now)
+
+
+class ShareRow(Base):
+    """A link under which anybody who has it reads a conversation."""
+
+    __tablename__ = "shares"
+    __table_args__ = (Index("share_of_conversation", "conversation_id", unique=True),)
+    token: Mapped[str] = mapped_column(String(40), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    created: Mapped[datetime] = mapped_column(default=now)
 
 
 class JobRow(Base):

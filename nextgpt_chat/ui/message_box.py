@@ -1,8 +1,21 @@
-"""The message box, and beside it the camera. Gradio's box has none, and its camera for pictures stays silent where it cannot be used."""
+"""The message box, what is written in it, and beside it the camera. Gradio's box has none, and its camera for pictures stays silent where it
+cannot be used."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.conversation import Part, Text, Turn
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.upload import accept_upload
+from nextgpt_chat.settings import Settings
+
+EMPTY: dict[str, Any] = {"text": "", "files": []}
+"""A box in which nothing is written."""
 
 
 def message_box(checkpoint: Checkpoint) -> gr.MultimodalTextbox:
@@ -20,6 +33,23 @@ def message_box(checkpoint: Checkpoint) -> gr.MultimodalTextbox:
             elem_id="box",
             autofocus=True,
         )
+
+
+def written(
+    message: dict[str, Any], kept: Sequence[Part], settings: Settings, content: ContentStore, kinds: Collection[str]
+) -> Turn:
+    """The box as a value, behind the media `kept` of an earlier message; files are checked and taken into the content store.
+
+    Raises `InputError` with a sentence for files of other kinds than `kinds`, for too many, and for what is wrong with one.
+    """
+    files = [Path(file) for file in message.get("files") or []]
+    count = len(kept) + len(files)
+    if count > settings.max_files_per_message:
+        raise InputError(f"The message has {count} files. Accepted are up to {settings.max_files_per_message} in one message.")
+    parts = [*kept, *(accept_upload(file, file.name, settings, content, kinds) for file in files)]
+    if text := (message.get("text") or "").strip():
+        parts.append(Text(text))
+    return Turn("user", tuple(parts))
 
 
 CAMERA = """

@@ -11,6 +11,7 @@ from nextgpt_chat.conversation import Media, Text
 from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Notice, TextDelta
 from nextgpt_chat.media.names import NOUNS, described, file_name
 from nextgpt_chat.store.conversations import Message
+from nextgpt_chat.store.ratings import REASONS, WHOLE
 
 Link = Callable[[Media], str]
 """Gives the absolute address of a medium."""
@@ -22,10 +23,13 @@ BAR = 12
 NOT_REMADE = "⚠ It could not be made again and stays as it was."
 
 
-def chat_message(message: Message, link: Link, again: Collection[str] = (), progress: str | None = None) -> dict[str, Any]:
+def chat_message(
+    message: Message, link: Link, again: Collection[str] = (), progress: str | None = None, buttons: bool = False
+) -> dict[str, Any]:
     """A stored message as the chat component takes it.
 
     Media of the kinds `again` get a button that makes them again; the one that is being made again has the line `progress` under it.
+    With `buttons` there is a line under the message with what can be done with it.
     """
     made, numbers = message.role == "assistant", iter(range(len(message.turn.media)))
     content: Content = []
@@ -39,11 +43,16 @@ def chat_message(message: Message, link: Link, again: Collection[str] = (), prog
             content += [shown(part, link, made), f'<div class="about">{progress}</div>']
             continue
         tools = again_button(message.id, number, part) if made and part.kind in again else ""
+        if made and buttons and len(message.turn.media) > 1:
+            tools += thumbs(message, number, f"this {NOUNS[part.kind]}")
         if attempt and attempt.status in ("failed", "interrupted"):
             tools += f"<span>{NOT_REMADE}</span>"
         content += [shown(part, link, made), about(part, link, made, tools)]
     if note := status_note(message):
         content.append(note)
+    if buttons:
+        tools = thumbs(message, WHOLE, "this reply") + how_replied(message) if made else act("edit", message.id, "Edit")
+        content.append(f'<div class="about tools">{versions(message)}{tools}</div>')
     return {"role": message.role, "content": content or [""]}
 
 
@@ -85,10 +94,56 @@ def about(part: Media, link: Link, made: bool, tools: str = "") -> str:
     return f'<div class="about">{said}{save}{tools}</div>'
 
 
+def act(what: str, message: str, label: str, about: str = "", on: bool = False) -> str:
+    """A button that asks for `what` with a message; `about` is for whoever only hears the page, `on` whether it is pressed in."""
+    unseen = " ".join(filter(None, (about, "(chosen)" if on else "")))  # the chat component takes aria-pressed away
+    heard = f'<span class="unseen"> {plain(unseen)}</span>' if unseen else ""
+    return f'<button type="button" class="act{" on" * on}" name="{what}" value="{attribute(message)}">{label}{heard}</button>'
+
+
 def again_button(message: str, number: int, part: Media) -> str:
-    """Asks for number `number` of the media of a message once more; whoever only hears the page is told which one that is."""
-    which = f'<span class="unseen">for this {NOUNS[part.kind]}: {plain(part.caption or "")}</span>'
-    return f'<button type="button" class="again" name="{number}" value="{attribute(message)}">Another seed {which}</button>'
+    """Asks for number `number` of the media of a message once more."""
+    return act(f"again:{number}", message, "Another seed", f"for this {NOUNS[part.kind]}: {part.caption or ''}")
+
+
+def versions(message: Message) -> str:
+    """Which of several versions of a message this is, with buttons to the one before and the one behind."""
+    if message.versions == 1:
+        return ""
+    place, before, behind = f"<span>{message.version} / {message.versions}</span>", "", ""
+    if message.version > 1:
+        before = act(f"version:{message.role}:-1", message.id, "‹", "version before")
+    if message.version < message.versions:
+        behind = act(f"version:{message.role}:1", message.id, "›", "next version")
+    return before + place + behind
+
+
+def thumbs(message: Message, number: int, what: str) -> str:
+    """Buttons that judge a reply or one of its media, and once it is judged as bad, what may be wrong with it."""
+    rating = message.ratings.get(number)
+    value = rating.value if rating else 0
+    buttons = act(f"rate:{number}:1", message.id, "Good", what, value == 1)
+    buttons += act(f"rate:{number}:-1", message.id, "Bad", what, value == -1)
+    if rating and value == -1:
+        buttons += "".join(
+            act(f"reason:{number}:{key}", message.id, label, on=key in rating.reasons) for key, label in REASONS.items()
+        )
+    return buttons
+
+
+def how_replied(message: Message) -> str:
+    """How a reply was made: by which model, with which seed, from and to how many tokens, and the time in each tier."""
+    stats = message.stats
+    if "seconds" not in stats:
+        return ""
+    seconds = {name: value for name, value in stats["seconds"].items() if name not in ("total", "first_text")}
+    lines = [
+        f"{plain(stats['model'])}, seed {stats['seed']}",
+        f"{stats['prompt_tokens']} tokens read, {stats['new_tokens']} written",
+        ", ".join(f"{plain(name)} {value:.2f} s" for name, value in seconds.items()),
+    ]
+    total = stats["seconds"].get("total", 0.0)
+    return f"<details><summary>{total:.1f} s</summary>{'<br>'.join(line for line in lines if line)}</details>"
 
 
 def how_made(part: Media) -> list[str]:

@@ -42,8 +42,9 @@ footer { display: none !important; }
 #chat .message-buttons:not(:has(button:not([aria-label="Share"]))) { display: none; }
 #chat .about { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; font-size: .8rem; opacity: .8; white-space: normal; }
 #chat .about summary { cursor: pointer; }
-#chat .about a, #chat .about .again { color: inherit; text-decoration: underline; text-underline-offset: 2px; cursor: pointer; }
-#chat .about a:hover, #chat .about .again:hover { color: var(--primary-600); }
+#chat .about a, #chat .about .act { color: inherit; text-decoration: underline; text-underline-offset: 2px; cursor: pointer; }
+#chat .about a:hover, #chat .about .act:hover, #chat .about .act.on { color: var(--primary-600); }
+#chat .about .act.on { font-weight: 650; }
 #chat .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 #chat .avatar-container img { width: auto; }
 #chat .examples { grid-template-columns: 1fr 1fr; max-width: 620px; }

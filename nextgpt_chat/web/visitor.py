@@ -14,7 +14,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextgpt_chat.errors import NotFoundError
-from nextgpt_chat.store.conversations import Conversations
 from nextgpt_chat.store.tables import new_id
 
 COOKIE = "nextgpt_visitor"
@@ -38,8 +37,7 @@ def signing_key(folder: Path) -> str:
 class Visitors:
     """Signs and reads visitor cookies and media links."""
 
-    def __init__(self, key: str, conversations: Conversations, media_seconds: int) -> None:
-        self.conversations = conversations
+    def __init__(self, key: str, media_seconds: int) -> None:
         self.media_seconds = media_seconds
         self._cookie = URLSafeSerializer(key, salt="visitor")
         self._media = URLSafeTimedSerializer(key, salt="media")

@@ -29,18 +29,18 @@ def drawn(page: Page) -> None:
 
 
 def seed(page: Page) -> str:
-    return page.locator("#chat summary").inner_text()
+    return page.locator("#chat .about:not(.tools) summary").inner_text()
 
 
 def press_again(page: Page) -> None:
     """With the keyboard alone, and waits until something is drawn."""
-    page.locator("#chat .again").focus()
+    page.locator("#chat [name^=again]").focus()
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('#chat .about')?.innerText.includes('step')", timeout=PATIENCE)
 
 
 def done(page: Page) -> None:
-    page.wait_for_selector("#chat .again", timeout=PATIENCE)
+    page.wait_for_selector("#chat [name^=again]", timeout=PATIENCE)
     page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
 
 
@@ -52,9 +52,9 @@ def test_another_seed_puts_another_picture_in_the_same_place(page: Page) -> None
     drawn(page)
     said = page.locator("#chat .message-content").all_inner_texts()[:2]
     before = seed(page), pixels(page)
-    assert "for this picture" in page.locator("#chat .again").inner_text()
+    assert "for this picture" in page.locator("#chat [name^=again]").inner_text()
     press_again(page)
-    assert (painted(page), page.locator("#chat .again").count()) == (1, 0)
+    assert (painted(page), page.locator("#chat [name^=again]").count()) == (1, 0)
     done(page)
     after = seed(page), pixels(page)
     assert before[0] != after[0]
@@ -83,7 +83,7 @@ def test_a_picture_on_its_way_is_stopped_or_found_again_after_a_reload(page: Pag
 
 def test_a_picture_says_how_it_was_made_and_can_be_saved(page: Page) -> None:
     drawn(page)
-    details = page.locator("#chat details")
+    details = page.locator("#chat .about:not(.tools) details")
     assert "50 steps" not in details.inner_text()
     details.locator("summary").press("Enter")
     assert "red bird" in details.inner_text()

@@ -7,12 +7,9 @@ from playwright.sync_api import Page
 
 from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.events import Done, MediaReady, MediaStarted, Stats, TextDelta
-from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.made import Made
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.store.conversations import Conversations
-from nextgpt_chat.store.database import open_database
-from nextgpt_chat.store.jobs import Jobs
+from nextgpt_chat.store.store import open_store
 from nextgpt_chat.web.visitor import Visitors, signing_key
 from tests.browser.test_chat import PATIENCE, Server, browser, page, pytestmark, server
 
@@ -31,10 +28,9 @@ PLAY = """async medium => {
 def reply_with_media(server: Server, cookies: dict[str, str]) -> str:
     """Writes a finished reply with a sound and a clip into the visitor's history, as a model does that makes them. Returns the conversation."""
     settings = Settings(data=server.data)
-    content = ContentStore(settings.media)
-    database = open_database(settings.database_url)
-    conversations, jobs = Conversations(database, content, settings), Jobs(database, content)
-    user = Visitors(signing_key(settings.data), conversations, settings.media_url_seconds).known(cookies)
+    store = open_store(settings)
+    content, conversations, jobs = store.content, store.conversations, store.jobs
+    user = Visitors(signing_key(settings.data), settings.media_url_seconds).known(cookies)
     assert user is not None
     conversation = conversations.start(user)
     job = conversations.post(user, conversation, Turn("user", (Text("a dog, please"),)), "of a test", ReplySettings())
@@ -44,7 +40,7 @@ def reply_with_media(server: Server, cookies: dict[str, str]) -> str:
     clip = made.keep("video", CLIP, "a big red dog moving up", 2, {}, 4)
     jobs.append(job, TextDelta("Listen and watch."), MediaStarted(0, "audio", "a big dog barking"), MediaReady(0, sound))
     jobs.append(job, MediaStarted(1, "video", "a big red dog moving up"), MediaReady(1, clip), Done(Stats("of a test", 1)))
-    database.close()
+    store.close()
     return conversation
 
 

@@ -18,10 +18,10 @@ from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, 
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.jobs import INTERRUPTED, worker_name
 from nextgpt_chat.store.tables import new_id
-from tests.conftest import ROOT, Store, open_store, picture, scripted
+from tests.conftest import ROOT, Opened, open_again, picture, scripted
 
 
-def run(store: Store, load: Callable[[], Model], text: str = "hello") -> tuple[str, str, list[Event]]:
+def run(store: Opened, load: Callable[[], Model], text: str = "hello") -> tuple[str, str, list[Event]]:
     """Sends a message, lets a worker answer it, and returns user, conversation and what a follower saw."""
     user = new_id()
     conversation, job = store.post(user, text)
@@ -30,14 +30,14 @@ def run(store: Store, load: Callable[[], Model], text: str = "hello") -> tuple[s
     return user, conversation, events
 
 
-def test_a_follower_sees_the_reply_in_order(store: Store) -> None:
+def test_a_follower_sees_the_reply_in_order(store: Opened) -> None:
     _, _, events = run(store, lambda: scripted(store.content))
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Here it is.Done."
     assert any(isinstance(event, MediaReady) for event in events)
     assert isinstance(events[-1], Done)
 
 
-def test_a_follower_can_join_late(store: Store) -> None:
+def test_a_follower_can_join_late(store: Opened) -> None:
     user = new_id()
     _, job = store.post(user)
     with Worker(store.jobs, lambda: scripted(store.content), "scripted"):
@@ -46,7 +46,7 @@ def test_a_follower_can_join_late(store: Store) -> None:
     assert late == numbered[2:]
 
 
-def test_an_error_becomes_a_sentence(store: Store) -> None:
+def test_an_error_becomes_a_sentence(store: Opened) -> None:
     def broken(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
         yield TextDelta("half")
         raise ZeroDivisionError("secret detail")
@@ -57,14 +57,14 @@ def test_an_error_becomes_a_sentence(store: Store) -> None:
     assert (reply.status, reply.turn.text) == ("failed", "half")
 
 
-def test_a_model_that_cannot_be_loaded_says_why(store: Store) -> None:
+def test_a_model_that_cannot_be_loaded_says_why(store: Opened) -> None:
     def load() -> Model:
         raise SetupError("The model is not there.")
 
     assert run(store, load)[2] == [Failed("The model is not there.")]
 
 
-def test_stop_ends_the_reply_and_frees_the_worker(store: Store) -> None:
+def test_stop_ends_the_reply_and_frees_the_worker(store: Opened) -> None:
     started = threading.Event()
 
     def endless(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
@@ -97,7 +97,7 @@ def test_stop_ends_the_reply_and_frees_the_worker(store: Store) -> None:
     assert (reply.status, reply.turn.text) == ("stopped", "on and on")
 
 
-def test_a_medium_is_made_again_in_the_place_of_the_old_one(store: Store) -> None:
+def test_a_medium_is_made_again_in_the_place_of_the_old_one(store: Opened) -> None:
     user, conversation, _ = run(store, lambda: scripted(store.content))
     reply = store.conversations.messages(user, conversation)[-1]
     job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
@@ -109,7 +109,7 @@ def test_a_medium_is_made_again_in_the_place_of_the_old_one(store: Store) -> Non
     assert made.turn.media == (replace(picture(store.content, 100), seed=6),)
 
 
-def test_a_medium_whose_remake_ends_early_is_still_there(store: Store) -> None:
+def test_a_medium_whose_remake_ends_early_is_still_there(store: Opened) -> None:
     """By Stop, by the end of the server, and by an error."""
     user, conversation, _ = run(store, lambda: scripted(store.content))
     reply = store.conversations.messages(user, conversation)[-1]
@@ -144,7 +144,7 @@ def test_a_medium_whose_remake_ends_early_is_still_there(store: Store) -> None:
     assert attempt(broken, stop=False) == "failed"
 
 
-def test_a_remake_whose_process_is_gone_is_marked_and_leaves_the_reply_alone(store: Store) -> None:
+def test_a_remake_whose_process_is_gone_is_marked_and_leaves_the_reply_alone(store: Opened) -> None:
     user, conversation, _ = run(store, lambda: scripted(store.content))
     reply = store.conversations.messages(user, conversation)[-1]
     job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
@@ -155,7 +155,7 @@ def test_a_remake_whose_process_is_gone_is_marked_and_leaves_the_reply_alone(sto
     assert (left.turn, left.status, left.error, left.running) == (reply.turn, "complete", None, False)
 
 
-def test_no_job_is_claimed_twice(store: Store) -> None:
+def test_no_job_is_claimed_twice(store: Opened) -> None:
     user = new_id()
     jobs = {store.post(user)[1] for _ in range(12)}
     claimed: list[str] = []
@@ -178,8 +178,8 @@ from pathlib import Path
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.events import *
 from nextgpt_chat.settings import Settings
-from tests.conftest import open_store, picture, scripted
-store = open_store(Settings(data=Path(sys.argv[1]), database=sys.argv[2]))
+from tests.conftest import open_again, picture, scripted
+store = open_again(Settings(data=Path(sys.argv[1]), database=sys.argv[2]))
 def slow(conversation, settings, cancelled):
     yield TextDelta("First ")
     yield MediaReady(0, picture(store.content))
@@ -194,7 +194,7 @@ time.sleep(60)
 
 
 def test_a_killed_process_loses_no_finished_part(settings: Settings) -> None:
-    store = open_store(settings)
+    store = open_again(settings)
     user = new_id()
     conversation, job = store.post(user)
     process = subprocess.Popen(
@@ -218,7 +218,7 @@ def test_a_killed_process_loses_no_finished_part(settings: Settings) -> None:
     store.database.close()
 
 
-def test_stopping_the_server_interrupts_the_reply(store: Store) -> None:
+def test_stopping_the_server_interrupts_the_reply(store: Opened) -> None:
     started = threading.Event()
 
     def endless(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
@@ -237,7 +237,7 @@ def test_stopping_the_server_interrupts_the_reply(store: Store) -> None:
     assert (reply.status, reply.turn.text) == ("interrupted", "half a reply")
 
 
-def test_a_reply_that_raises_cancelled_was_stopped(store: Store) -> None:
+def test_a_reply_that_raises_cancelled_was_stopped(store: Opened) -> None:
     def leaves(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
         yield TextDelta("half")
         raise Cancelled
@@ -248,7 +248,7 @@ def test_a_reply_that_raises_cancelled_was_stopped(store: Store) -> None:
     assert (reply.status, reply.turn.text) == ("stopped", "half")
 
 
-def test_the_engine_outlives_a_database_that_fails_for_a_while(store: Store) -> None:
+def test_the_engine_outlives_a_database_that_fails_for_a_while(store: Opened) -> None:
     started, broken = threading.Event(), threading.Event()
 
     def waits(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
@@ -273,12 +273,12 @@ def test_the_engine_outlives_a_database_that_fails_for_a_while(store: Store) -> 
         assert isinstance([event for batch in follow(store.jobs, user, after) for _, event in batch][-1], Done)
 
 
-def rename(store: Store, old: str, new: str) -> None:
+def rename(store: Opened, old: str, new: str) -> None:
     with store.database.session() as session:
         session.execute(sql(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
-def test_a_process_that_took_over_an_old_id_is_not_the_old_one(store: Store) -> None:
+def test_a_process_that_took_over_an_old_id_is_not_the_old_one(store: Opened) -> None:
     """A process runs under the id of a worker that is gone: its start tells the two apart."""
     user = new_id()
     _, lives = store.post(user)

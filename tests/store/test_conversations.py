@@ -13,10 +13,10 @@ from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.conversations import Message, Remaking, title_of
 from nextgpt_chat.store.jobs import INTERRUPTED
 from nextgpt_chat.store.tables import ConversationRow, JobRow, MessageRow, new_id, now
-from tests.conftest import Store, open_store, picture, scripted
+from tests.conftest import Opened, open_again, picture, scripted
 
 
-def answer(store: Store, job: str) -> None:
+def answer(store: Opened, job: str) -> None:
     """Makes a queued reply."""
     claimed = store.jobs.claim("1", "scripted")
     assert claimed is not None
@@ -25,12 +25,12 @@ def answer(store: Store, job: str) -> None:
         store.jobs.append(job, event)
 
 
-def test_a_conversation_is_there_tomorrow(store: Store, settings: Settings) -> None:
+def test_a_conversation_is_there_tomorrow(store: Opened, settings: Settings) -> None:
     user = new_id()
     conversation, job = store.post(user, "draw ünïcode 🙂")
     answer(store, job)
     store.database.close()
-    again = open_store(settings)
+    again = open_again(settings)
     asked, replied = again.conversations.messages(user, conversation)
     assert asked.turn == Turn("user", (Text("draw ünïcode 🙂"),))
     first, image, last = replied.turn.parts
@@ -38,11 +38,11 @@ def test_a_conversation_is_there_tomorrow(store: Store, settings: Settings) -> N
     assert isinstance(image, Image)
     assert image == picture(again.content)
     assert replied.status == "complete"
-    assert [summary.title for summary in again.conversations.recent(user)] == ["draw ünïcode 🙂"]
+    assert [summary.title for summary in again.library.recent(user)] == ["draw ünïcode 🙂"]
     again.database.close()
 
 
-def test_the_model_sees_the_whole_conversation(store: Store) -> None:
+def test_the_model_sees_the_whole_conversation(store: Opened) -> None:
     user = new_id()
     conversation, job = store.post(user, "one")
     answer(store, job)
@@ -52,13 +52,13 @@ def test_the_model_sees_the_whole_conversation(store: Store) -> None:
     assert [turn.text for turn in claimed.conversation.turns] == ["one", "Here it is.Done.", "two"]
 
 
-def test_another_visitor_finds_nothing(store: Store) -> None:
+def test_another_visitor_finds_nothing(store: Opened) -> None:
     owner, other = new_id(), new_id()
     conversation, job = store.post(owner)
     answer(store, job)
     sha256 = picture(store.content).sha256
     assert store.conversations.media(owner, sha256)[1] == "image/png"
-    assert store.conversations.recent(other) == []
+    assert store.library.recent(other) == []
     reply = store.conversations.messages(owner, conversation)[-1].id
     for forbidden in (
         lambda: store.conversations.messages(other, conversation),
@@ -66,7 +66,7 @@ def test_another_visitor_finds_nothing(store: Store) -> None:
         lambda: store.post(other, "mine now", conversation),
         lambda: store.conversations.retry(other, reply, "scripted", ReplySettings()),
         lambda: store.conversations.remake(other, reply, 0, "scripted", ReplySettings()),
-        lambda: store.conversations.delete(other, conversation),
+        lambda: store.library.delete(other, conversation),
         lambda: store.jobs.events(other, job),
         lambda: store.jobs.cancel(other, job),
         lambda: store.jobs.status(other, job),
@@ -78,14 +78,14 @@ def test_another_visitor_finds_nothing(store: Store) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"), [("", "The message is empty"), ("  \n ", "The message is empty"), ("word " * 20_000, "characters")]
 )
-def test_messages_that_cannot_be_sent(store: Store, text: str, sentence: str) -> None:
+def test_messages_that_cannot_be_sent(store: Opened, text: str, sentence: str) -> None:
     user = new_id()
     with pytest.raises(InputError, match=sentence):
         store.post(user, text)
-    assert store.conversations.recent(user) == []
+    assert store.library.recent(user) == []
 
 
-def test_one_reply_at_a_time_in_a_conversation(store: Store) -> None:
+def test_one_reply_at_a_time_in_a_conversation(store: Opened) -> None:
     user = new_id()
     conversation, job = store.post(user)
     with pytest.raises(BusyError, match="still being made"):
@@ -95,7 +95,7 @@ def test_one_reply_at_a_time_in_a_conversation(store: Store) -> None:
 
 
 def test_the_queue_and_the_number_of_conversations_have_a_limit(settings: Settings) -> None:
-    store = open_store(settings.model_copy(update={"max_waiting_jobs": 2, "max_conversations": 3}))
+    store = open_again(settings.model_copy(update={"max_waiting_jobs": 2, "max_conversations": 3}))
     user = new_id()
     store.post(user)
     store.post(user)
@@ -106,7 +106,7 @@ def test_the_queue_and_the_number_of_conversations_have_a_limit(settings: Settin
     store.database.close()
 
 
-def test_retry_makes_a_branch_and_keeps_the_old_reply_out_of_sight(store: Store) -> None:
+def test_retry_makes_a_branch_and_keeps_the_old_reply_out_of_sight(store: Opened) -> None:
     user = new_id()
     conversation, job = store.post(user)
     store.jobs.claim("1", "scripted")
@@ -123,18 +123,18 @@ def test_retry_makes_a_branch_and_keeps_the_old_reply_out_of_sight(store: Store)
     assert [message.turn.text for message in messages] == ["hello", "whole"]
 
 
-def replied(store: Store, user: str, conversation: str | None = None) -> Message:
+def replied(store: Opened, user: str, conversation: str | None = None) -> Message:
     """A finished reply with a picture."""
     conversation, job = store.post(user, conversation=conversation)
     answer(store, job)
     return store.conversations.messages(user, conversation)[-1]
 
 
-def conversation_of(store: Store, user: str) -> str:
-    return store.conversations.recent(user)[0].id
+def conversation_of(store: Opened, user: str) -> str:
+    return store.library.recent(user)[0].id
 
 
-def test_a_medium_is_made_again_and_everything_else_stays(store: Store) -> None:
+def test_a_medium_is_made_again_and_everything_else_stays(store: Opened) -> None:
     user = new_id()
     reply = replied(store, user)
     conversation = conversation_of(store, user)
@@ -163,7 +163,7 @@ def test_a_medium_is_made_again_and_everything_else_stays(store: Store) -> None:
     assert [after[0], *after[2:]] == [before[0], *before[2:]]
 
 
-def test_a_medium_that_was_not_made_again_stays(store: Store) -> None:
+def test_a_medium_that_was_not_made_again_stays(store: Opened) -> None:
     user = new_id()
     reply = replied(store, user)
     conversation = conversation_of(store, user)
@@ -188,7 +188,7 @@ def test_a_medium_that_was_not_made_again_stays(store: Store) -> None:
         assert store.conversations.messages(user, conversation)[-1].remake == Remaking(0, status)
 
 
-def test_what_cannot_be_made_again(store: Store) -> None:
+def test_what_cannot_be_made_again(store: Opened) -> None:
     user = new_id()
     reply = replied(store, user)
     asked = store.conversations.messages(user, conversation_of(store, user))[0]
@@ -212,7 +212,7 @@ def test_what_cannot_be_made_again(store: Store) -> None:
 
 
 @pytest.mark.parametrize("shown", [1, 2])
-def test_a_file_that_was_replaced_goes_when_nothing_shows_it(store: Store, shown: int) -> None:
+def test_a_file_that_was_replaced_goes_when_nothing_shows_it(store: Opened, shown: int) -> None:
     user = new_id()
     for _ in range(shown):
         reply = replied(store, user)
@@ -223,7 +223,7 @@ def test_a_file_that_was_replaced_goes_when_nothing_shows_it(store: Store, shown
     store.jobs.append(job, MediaReady(0, new), Done(Stats("scripted", 6)))
     for path in (old.path, new.path):
         os.utime(path, (0, 0))
-    assert store.conversations.sweep() == (1 if shown == 1 else 0)
+    assert store.library.sweep() == (1 if shown == 1 else 0)
     assert (old.path.is_file(), new.path.is_file()) == (shown == 2, True)
     assert store.conversations.media(user, new.sha256)[0] == new.path
     if shown == 1:
@@ -231,16 +231,16 @@ def test_a_file_that_was_replaced_goes_when_nothing_shows_it(store: Store, shown
             store.conversations.media(user, old.sha256)
 
 
-def test_deleting_removes_files_that_nobody_else_shows(store: Store) -> None:
+def test_deleting_removes_files_that_nobody_else_shows(store: Opened) -> None:
     first, second = new_id(), new_id()
-    kept, job = store.post(first)
+    _, job = store.post(first)
     answer(store, job)
-    gone, job = store.post(second)
+    _, job = store.post(second)
     answer(store, job)
     path = picture(store.content).path
-    store.conversations.delete(second, gone)
+    assert store.library.erase(second) == 1
     assert path.is_file()
-    store.conversations.delete(first, kept)
+    assert store.library.erase(first) == 1
     assert not path.exists()
 
 
@@ -249,7 +249,7 @@ def test_titles() -> None:
     assert len(title_of(Turn("user", (Text("x" * 300),)))) == 60
 
 
-def test_worker_is_the_only_writer_of_replies(store: Store) -> None:
+def test_worker_is_the_only_writer_of_replies(store: Opened) -> None:
     """The page writes a turn and a job; a worker makes the reply."""
     user = new_id()
     conversation, job = store.post(user)
@@ -260,7 +260,7 @@ def test_worker_is_the_only_writer_of_replies(store: Store) -> None:
     assert store.conversations.messages(user, conversation)[-1].turn.text == "Here it is.Done."
 
 
-def test_a_very_long_conversation_can_be_deleted(store: Store) -> None:
+def test_a_very_long_conversation_can_be_deleted(store: Opened) -> None:
     """SQLite follows a chain of cascades only 1,000 deep, and each message refers to the one before it."""
     user = new_id()
     conversation = store.conversations.start(user)
@@ -271,13 +271,13 @@ def test_a_very_long_conversation_can_be_deleted(store: Store) -> None:
                 MessageRow(id=this, parent_id=before, conversation_id=conversation, role="user", status="complete", stats={})
             )
             session.flush()
-    store.conversations.delete(user, conversation)
+    store.library.erase(user)
     with store.database.reading() as session:
         assert session.query(MessageRow).count() == 0
 
 
 def test_conversations_never_written_in_do_not_fill_the_limit(settings: Settings) -> None:
-    store = open_store(settings.model_copy(update={"max_conversations": 2}))
+    store = open_again(settings.model_copy(update={"max_conversations": 2}))
     user = new_id()
     kept, _ = store.post(user)
     empty = store.conversations.start(user)
@@ -293,18 +293,18 @@ def test_conversations_never_written_in_do_not_fill_the_limit(settings: Settings
     store.database.close()
 
 
-def test_files_that_were_never_sent_are_swept(store: Store) -> None:
+def test_files_that_were_never_sent_are_swept(store: Opened) -> None:
     user = new_id()
     _, job = store.post(user)
     answer(store, job)
     shown, young, old = picture(store.content).path, picture(store.content, 10).path, picture(store.content, 20).path
     for path in (shown, old):
         os.utime(path, (0, 0))
-    assert store.conversations.sweep() == 1
+    assert store.library.sweep() == 1
     assert (shown.is_file(), young.is_file(), old.is_file()) == (True, True, False)
 
 
-def test_a_file_that_was_deleted_before_it_was_sent(store: Store) -> None:
+def test_a_file_that_was_deleted_before_it_was_sent(store: Opened) -> None:
     image = picture(store.content)
     image.path.unlink()
     user = new_id()
@@ -312,7 +312,7 @@ def test_a_file_that_was_deleted_before_it_was_sent(store: Store) -> None:
         store.conversations.post(user, store.conversations.start(user), Turn("user", (image,)), "scripted", ReplySettings())
 
 
-def test_a_reply_that_no_engine_takes_is_given_up(store: Store) -> None:
+def test_a_reply_that_no_engine_takes_is_given_up(store: Opened) -> None:
     user = new_id()
     _, recent = store.post(user)
     _, old = store.post(user)
@@ -322,7 +322,7 @@ def test_a_reply_that_no_engine_takes_is_given_up(store: Store) -> None:
     assert (store.jobs.status(user, recent), store.jobs.status(user, old)) == ("queued", "interrupted")
 
 
-def test_an_engine_for_one_job_leaves_the_others(store: Store) -> None:
+def test_an_engine_for_one_job_leaves_the_others(store: Opened) -> None:
     user = new_id()
     store.post(user)
     _, mine = store.post(user)

@@ -52,8 +52,10 @@ STORED = Message("m1", "assistant", Turn("assistant", (Text("Two."), IMAGE, repl
 
 def test_each_medium_can_be_made_again_by_its_number_where_its_kind_can_be() -> None:
     _, _, first, _, second = chat_message(STORED, link, again=("image",))["content"]
-    assert '<button type="button" class="again" name="0" value="m1">Another seed ' in first
-    assert 'name="1" value="m1">Another seed <span class="unseen">for this picture: a "&lt;b&gt;" car</span></button>' in second
+    assert '<button type="button" class="act" name="again:0" value="m1">Another seed<' in first
+    assert (
+        'name="again:1" value="m1">Another seed<span class="unseen"> for this picture: a "&lt;b&gt;" car</span></button>' in second
+    )
     for kinds in ((), ("audio",)):
         assert "again" not in str(chat_message(STORED, link, again=kinds))
     asked = Message("m2", "user", Turn("user", (IMAGE,)), "complete")

@@ -1,8 +1,10 @@
+import io
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -48,12 +50,105 @@ def visitor(app: App) -> Iterator[httpx.Client]:
 def media_link(app: App, client: httpx.Client) -> str:
     """Lets the client's user have a reply with a picture, and returns the picture's link."""
     user = app.visitors.required(dict(client.cookies))
-    conversation = app.conversations.start(user)
-    job = app.conversations.post(user, conversation, Turn("user", (Text("hello"),)), "scripted", ReplySettings())
+    conversation = app.store.conversations.start(user)
+    job = app.store.conversations.post(user, conversation, Turn("user", (Text("hello"),)), "scripted", ReplySettings())
     app.worker.notify()
-    for _ in follow(app.jobs, user, job):
+    for _ in follow(app.store.jobs, user, job):
         pass
-    return f"/media/{app.visitors.media_token(user, picture(app.content).sha256)}"
+    return f"/media/{app.visitors.media_token(user, picture(app.store.content).sha256)}"
+
+
+def conversation_of(app: App, client: httpx.Client) -> str:
+    """A conversation of the client's user with a reply and a picture in it."""
+    media_link(app, client)
+    return app.store.library.recent(app.visitors.required(dict(client.cookies)))[0].id
+
+
+def test_a_conversation_is_saved_by_its_owner_alone(app: App) -> None:
+    with visitor(app) as owner, visitor(app) as other, httpx.Client(base_url=owner.base_url) as nobody:
+        conversation = conversation_of(app, owner)
+        archive, page = owner.get(f"/export/{conversation}.zip"), owner.get(f"/export/{conversation}.html")
+        assert archive.headers["content-type"] == "application/zip"
+        assert ZipFile(io.BytesIO(archive.content)).testzip() is None
+        assert "Here it is." in page.text
+        for saved in (archive, page):
+            assert "attachment" in saved.headers["content-disposition"]
+            assert saved.headers["cache-control"] == "private, no-store"
+        for form in ("zip", "html"):
+            assert [stranger.get(f"/export/{conversation}.{form}").status_code for stranger in (other, nobody)] == [404, 404]
+        assert owner.get(f"/export/{conversation}.exe").status_code == 404
+
+
+def test_a_shared_conversation_can_be_read_and_nothing_else(app: App) -> None:
+    with visitor(app) as owner, visitor(app) as other, httpx.Client(base_url=owner.base_url) as nobody:
+        conversation = conversation_of(app, owner)
+        user = app.visitors.required(dict(owner.cookies))
+        token = app.store.shares.share(user, conversation)
+        for reader in (other, nobody):
+            read = reader.get(f"/share/{token}")
+            assert (read.status_code, "Here it is." in read.text) == (200, True)
+            assert "default-src 'none'" in read.headers["content-security-policy"]
+            assert "<script" not in read.text
+            assert user not in read.text
+            assert conversation not in read.text
+            assert reader.get(f"/export/{conversation}.zip").status_code == 404
+        app.store.shares.revoke(user, conversation)
+        assert nobody.get(f"/share/{token}").status_code == 404
+
+
+def call(app: App, client: httpx.Client, handler: str, *data: object, event: object = None) -> str:
+    """What the page's own event answers to whoever calls it past the page."""
+    number = next(number for number, fn in app.blocks.fns.items() if fn.name == handler)
+    body = {"fn_index": number, "data": list(data), "event_data": event, "session_hash": "attack", "trigger_id": None}
+    assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+    with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": "attack"}, timeout=30) as answer:
+        lines = ""
+        for line in answer.iter_lines():
+            lines += line
+            if "process_completed" in line or "close_stream" in line:
+                break
+        return lines
+
+
+def test_events_called_past_the_page_give_a_stranger_nothing(app: App) -> None:
+    with visitor(app) as owner, visitor(app) as other, httpx.Client(base_url=owner.base_url) as nobody:
+        conversation = conversation_of(app, owner)
+        user = app.visitors.required(dict(owner.cookies))
+        before = app.store.conversations.messages(user, conversation)
+        asked, reply = (message.id for message in before)
+        app.store.library.rename(user, conversation, "the secret title")
+        token = app.store.shares.share(user, conversation)
+        assert "secret title" in call(app, owner, "on_search", "secret", conversation)
+        assert "You are changing an earlier message" in call(
+            app, owner, "on_act", conversation, event={"index": "edit", "value": asked}
+        )
+        attacks: list[tuple[str, tuple[object, ...], object]] = [
+            ("on_pick", (conversation,), None),
+            ("on_search", ("secret", conversation), None),
+            ("on_rename", ("mine now", conversation), None),
+            ("on_pin", (conversation,), None),
+            ("on_share", (False, conversation), None),
+            ("on_share", (True, conversation), None),
+            ("on_delete", (conversation,), None),
+            ("on_restore", (conversation,), None),
+            ("on_retry", (conversation,), None),
+            ("on_stop", (conversation,), None),
+            ("on_erase", (), None),
+            ("on_send", ({"text": "more", "files": []}, conversation, ""), None),
+            ("on_send", ({"text": "otherwise", "files": []}, conversation, asked), None),
+            ("on_send", ({"text": "otherwise", "files": []}, "", asked), None),
+            *(("on_act", (conversation,), {"index": verb, "value": asked}) for verb in ("edit", "version:user:0")),
+            *(("on_act", (conversation,), {"index": verb, "value": reply}) for verb in ("again:0", "rate:-1:1", "reason:-1:harm", "version:assistant:0")),
+        ]  # fmt: skip
+        for handler, data, event in attacks:
+            for stranger in (other, nobody):
+                answer = call(app, stranger, handler, *data, event=event)
+                assert "Here it is." not in answer, handler
+                assert "secret title" not in answer, handler
+                assert token not in answer, handler
+        assert app.store.conversations.messages(user, conversation) == before
+        assert app.store.library.summary(user, conversation).title == "the secret title"
+        assert app.store.shares.token(user, conversation) == token
 
 
 def test_the_page_gives_each_browser_its_own_cookie(app: App) -> None:
@@ -81,11 +176,11 @@ def test_a_link_made_by_its_owner_for_a_foreign_file_leads_nowhere(app: App) -> 
     with visitor(app) as owner, visitor(app) as other:
         media_link(app, owner)
         user = app.visitors.required(dict(other.cookies))
-        assert other.get(f"/media/{app.visitors.media_token(user, picture(app.content).sha256)}").status_code == 404
+        assert other.get(f"/media/{app.visitors.media_token(user, picture(app.store.content).sha256)}").status_code == 404
 
 
 def test_links_expire(app: App) -> None:
-    old = Visitors(signing_key(app.settings.data), app.conversations, media_seconds=-1)
+    old = Visitors(signing_key(app.settings.data), media_seconds=-1)
     with visitor(app) as owner:
         token = media_link(app, owner).removeprefix("/media/")
         with pytest.raises(Exception, match="age"):
