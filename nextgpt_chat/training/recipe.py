@@ -1,6 +1,7 @@
 """The whole recipe in order, from nothing to a checkpoint.
 
-- `tokenizer`, then from its words `language_model`, and from its words, pictures, clips and sounds `imagebind`;
+- `tokenizer`, then from its words `language_model`, and from its words, pictures, clips and sounds `imagebind`, whose audio tower `audio_binding`
+  trains further;
 - `image_vae` and `image_diffusion` make the image decoder, whose text encoder is the beginning of ImageBind's text tower;
 - `video_diffusion` makes the video decoder on the same autoencoder and text encoder; `vocoder`, `audio_vae` and `audio_diffusion` make the
   audio decoder;
@@ -20,6 +21,7 @@ from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.training import assemble, stage1_encode, stage2_generate, stage3_instruct
 from nextgpt_chat.training.base_parts import (
+    audio_binding,
     audio_diffusion,
     audio_vae,
     image_diffusion,
@@ -42,6 +44,7 @@ STAGES: dict[str, Train | None] = {
     "tokenizer": tokenizer.train,
     "language_model": language_model.train,
     "imagebind": imagebind.train,
+    "audio_binding": audio_binding.train,
     "image_vae": image_vae.train,
     "image_diffusion": image_diffusion.train,
     "video_diffusion": video_diffusion.train,

@@ -3,7 +3,9 @@ import random
 import torch
 from transformers import AutoTokenizer
 
+from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.tinyland.scene import HEARD, MOVING, Scene
+from nextgpt_chat.training.base_parts.audio_binding import SoundLoss, sound_bank, sound_batch_of
 from nextgpt_chat.training.base_parts.imagebind import BindingLoss, binding_batch, new_imagebind, rendered_sounds
 from nextgpt_chat.training.captioned import captioned, captioned_sound, fits, neighbours, scene_batch
 from tests.conftest import CHECKPOINT
@@ -55,3 +57,30 @@ def test_a_few_steps_lower_the_loss() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_audio_tower_learns_alone_and_from_voices_that_are_nobodys() -> None:
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
+    imagebind = ImageBind.from_pretrained(CHECKPOINT / "imagebind")
+    before = {name: tensor.clone() for name, tensor in imagebind.state_dict().items()}
+    bank = sound_bank(imagebind, random.Random(5), 100, 2)
+    batch = sound_batch_of(bank, tokenizer, 40, random.Random(6))
+    assert 0.2 < bank.odd.float().mean() < 0.6
+    odd = (batch["canonical"][:, 3] == tokenizer.pad_token_id) & (batch["canonical"][:, 4] == tokenizer.pad_token_id)
+    assert odd.any()
+    assert (~batch["bind"]).any(dim=0).equal(odd)
+    assert not batch["asked"][~odd].logical_not().any()
+    assert batch["bound"].any()
+    loss = SoundLoss(BindingLoss(imagebind, tokenizer.pad_token_id)).train()
+    optimizer = torch.optim.AdamW([weight for weight in loss.parameters() if weight.requires_grad], lr=1e-3)
+    values = []
+    for _ in range(6):
+        value = loss(batch)["loss"]
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < 0.8 * values[0]
+    changed = {name.split(".")[1] for name, tensor in imagebind.state_dict().items() if not tensor.equal(before[name])}
+    assert changed == {"audio"}

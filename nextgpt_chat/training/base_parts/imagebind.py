@@ -155,7 +155,7 @@ def binding_batch(
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
-    """Trains the towers and saves them as `parts/imagebind`."""
+    """Trains the towers and saves them as `parts/towers`, which `audio_binding` makes `parts/imagebind` of."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
     model = BindingLoss(new_imagebind(len(tokenizer)), tokenizer.pad_token_id)
     sounds = rendered_sounds(random.Random(seed), max(HEARD_AT_ONCE, round(SOUNDS * min(1.0, scale))))
@@ -167,4 +167,4 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
     fit(model, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
     if not processes().is_main_process:
         return
-    model.imagebind.save_pretrained(parts / "imagebind", torch.float32)
+    model.imagebind.save_pretrained(parts / "towers", torch.float32)
