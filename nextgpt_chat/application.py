@@ -7,6 +7,7 @@ from collections.abc import Callable
 from starlette.middleware import Middleware
 
 from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.engine.sweeper import Sweeper
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import SetupError
 from nextgpt_chat.events import Model
@@ -29,6 +30,7 @@ class App:
         self.store = open_store(settings)
         self.worker = Worker(self.store.jobs, lambda: load(self.store.content), checkpoint.name)
         self.visitors = Visitors(signing_key(settings.data), settings.media_url_seconds)
+        self.sweeper = Sweeper(self.store.library)
         self.page = ChatPage(settings, checkpoint, self.store, self.worker, self.visitors)
 
     def launch(self) -> str:
@@ -38,7 +40,7 @@ class App:
         uploads = (settings.data / "uploads").resolve()
         uploads.mkdir(parents=True, exist_ok=True)
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-        self.store.library.sweep()
+        self.sweeper.start()
         self.worker.start()
         blocks = self.page.build()
         blocks.queue(max_size=200, default_concurrency_limit=None)
@@ -70,6 +72,7 @@ class App:
     def close(self) -> None:
         """Ends the running reply, the page and the database."""
         self.worker.stop()
+        self.sweeper.stop()
         if hasattr(self, "blocks"):
             self.blocks.close(verbose=False)
         self.store.close()

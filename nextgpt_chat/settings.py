@@ -61,6 +61,14 @@ class Settings(BaseSettings):
     """Longest accepted message text."""
     max_waiting_jobs: int = Field(50, ge=1)
     """Replies that may wait over all visitors; one more is refused."""
+    max_jobs_per_visitor: int = Field(3, ge=1)
+    """Replies that may wait or be made for one visitor at a time."""
+    max_replies_per_minute: int = Field(20, ge=1)
+    """Replies that one visitor may ask for within a minute."""
+    max_files_per_visitor: int = Field(5_000, ge=1)
+    """Different files in all conversations of one visitor."""
+    retention_days: int | None = Field(None, ge=1)
+    """Days after which a conversation in which nothing was said is deleted; empty keeps all."""
     max_conversations: int = Field(500, ge=1)
     """Conversations that one visitor may keep."""
     media_url_seconds: int = Field(3600, ge=60)

@@ -18,12 +18,11 @@ from nextgpt_chat.store.access import owned, owned_message
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.library import UNUSED
 from nextgpt_chat.store.messages import branch, media_rows, newest_leaf, turn_of, write_parts
+from nextgpt_chat.store.quota import OPEN, check_quota
 from nextgpt_chat.store.ratings import Rating, ratings_of
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
 
 TITLE_LENGTH = 60
-OPEN = ("queued", "running")
-"""What the status of a job is until it ends."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Conversations:
         self._check(turn)
         with self.database.session() as session:
             row = owned(session, user, conversation)
-            self._check_queue(session, conversation)
+            self._check_quiet(session, conversation)
             if not all(medium.path.is_file() for medium in turn.media):  # deleted between upload and sending
                 raise InputError(
                     "A file of this message was just deleted together with another conversation. Send it again, please."
@@ -145,7 +144,7 @@ class Conversations:
         """Makes a reply again, as another version beside the old one; returns the job's id."""
         with self.database.session() as session:
             reply, row = owned_message(session, user, message, "assistant")
-            self._check_queue(session, row.id)
+            self._check_quiet(session, row.id)
             assert reply.parent_id is not None
             return self._enqueue(session, row, _new_reply(session, reply.parent_id, row, model), settings)
 
@@ -160,7 +159,7 @@ class Conversations:
                 raise InputError(f"That reply was made by another model, {reply.model}, which is not the one that is here now.")
             if medium not in range(len(media_rows(reply))):
                 raise NotFoundError("There is no such picture, sound or clip in the reply.")
-            self._check_queue(session, row.id)
+            self._check_quiet(session, row.id)
             return self._enqueue(session, row, reply, settings, medium)
 
     def media(self, user: str, sha256: str) -> tuple[Path, str]:
@@ -195,15 +194,10 @@ class Conversations:
         if session.scalar(open_jobs.where(JobRow.conversation_id == conversation)):
             raise BusyError("A reply is still being made in this conversation. Wait for it, or press Stop.")
 
-    def _check_queue(self, session: Session, conversation: str) -> None:
-        self._check_quiet(session, conversation)
-        waiting = session.scalar(select(func.count()).select_from(JobRow).where(JobRow.status.in_(OPEN))) or 0
-        if waiting >= self.settings.max_waiting_jobs:
-            raise BusyError("Too many people are waiting for a reply just now. Try again in a minute.")
-
     def _enqueue(
         self, session: Session, row: ConversationRow, reply: MessageRow, settings: ReplySettings, medium: int | None = None
     ) -> str:
+        check_quota(session, self.settings, row.user_id)
         row.updated = now()
         if medium is None:
             row.leaf_id = reply.id

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from nextgpt_chat.errors import BusyError, InputError
 from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.access import owned
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
@@ -34,8 +35,8 @@ class Summary:
 class Library:
     """Reads and changes conversations without looking into them."""
 
-    def __init__(self, database: Database, content: ContentStore) -> None:
-        self.database, self.content = database, content
+    def __init__(self, database: Database, content: ContentStore, settings: Settings) -> None:
+        self.database, self.content, self.settings = database, content, settings
 
     def summary(self, user: str, conversation: str) -> Summary:
         """What the list shows of a conversation."""
@@ -100,9 +101,13 @@ class Library:
             return count
 
     def sweep(self) -> int:
-        """Removes conversations an hour after their deletion, and files that were uploaded and never sent. Returns how many files."""
+        """Removes what is left over: conversations an hour after their deletion or at the end of their retention, and files that were
+        uploaded and never sent. Returns how many files that were."""
+        over = ConversationRow.deleted < now() - UNUSED
+        if self.settings.retention_days is not None:
+            over = or_(over, ConversationRow.updated < now() - timedelta(days=self.settings.retention_days))
         with self.database.session() as session:
-            self._remove(session, list(session.scalars(select(ConversationRow.id).where(ConversationRow.deleted < now() - UNUSED))))
+            self._remove(session, list(session.scalars(select(ConversationRow.id).where(over))))
         before = time.time() - UNUSED.total_seconds()
         with self.database.session() as session:
             kept = set(session.scalars(select(AssetRow.sha256)))

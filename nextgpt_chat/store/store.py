@@ -37,7 +37,7 @@ def open_store(settings: Settings) -> Store:
         database,
         content,
         conversations,
-        Library(database, content),
+        Library(database, content, settings),
         Jobs(database, content),
         Ratings(database),
         Shares(database, conversations),

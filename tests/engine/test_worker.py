@@ -156,8 +156,7 @@ def test_a_remake_whose_process_is_gone_is_marked_and_leaves_the_reply_alone(sto
 
 
 def test_no_job_is_claimed_twice(store: Opened) -> None:
-    user = new_id()
-    jobs = {store.post(user)[1] for _ in range(12)}
+    jobs = {store.post(new_id())[1] for _ in range(12)}
     claimed: list[str] = []
 
     def claim() -> None:
