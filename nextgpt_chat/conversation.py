@@ -86,9 +86,9 @@ class Turn:
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
     @property
-    def media(self) -> tuple[Media, ...]:
+    def media(self) -> tuple[Image | Audio | Video, ...]:
         """The media of the turn in their order."""
-        return tuple(part for part in self.parts if isinstance(part, Media))
+        return tuple(part for part in self.parts if not isinstance(part, Text))
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class Pipeline:
         """
         own = conversation.turns[-1].media[medium].settings
         guidance = own.get("guidance") if settings.guidance is None else settings.guidance
-        run = self._run(replace(settings, steps=settings.steps or own.get("steps"), guidance=guidance), cancelled)
+        run = self._run(replace(settings, steps=settings.steps or own.get("steps"), guidance=guidance, kinds=()), cancelled)
         yield from self._to_its_end(run, self._again(conversation, medium, run))
 
     def _run(self, settings: ReplySettings, cancelled: Callable[[], bool]) -> "_Run":
@@ -140,6 +140,8 @@ class Pipeline:
 
     def _answer(self, conversation: Conversation, run: "_Run") -> Iterator[Event]:
         """3. The language model writes; every medium is made where its signal group stands."""
+        if strange := [kind for kind in run.settings.kinds if kind not in self.form.groups.ids]:
+            raise InputError(f"{self.checkpoint.title} does not make this kind of medium: {strange[0]}.")
         prompt = self._prompt(conversation, run.settings)
         if len(conversation.turns) > 1 and prompt.dropped:
             yield Notice("This conversation is longer than the model can read at once; its oldest messages are no longer seen.")
@@ -185,6 +187,7 @@ class Pipeline:
             cancelled=run.cancelled,
             banned=self.form.not_for_replies,
             said=said,
+            kinds=run.settings.kinds,
         )
 
     def _generate(

@@ -19,9 +19,14 @@ class ReplySettings:
     max_new_tokens: int = 160
     """Most tokens that one reply may have."""
     steps: int | None = None
-    """Denoising steps for a picture; None takes the checkpoint's own."""
+    """Denoising steps of a medium; None takes the checkpoint's own."""
     guidance: float | None = None
-    """Guidance scale for a picture; None takes the checkpoint's own."""
+    """Guidance scale of a medium; None takes the checkpoint's own."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of media that the reply has, and no others; empty leaves the choice to the model."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", tuple(self.kinds))  # JSON, through which jobs come, has lists alone
 
 
 class Settings(BaseSettings):

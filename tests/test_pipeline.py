@@ -57,6 +57,18 @@ def test_a_picture_arrives_after_its_words_step_by_step(pipeline: Pipeline) -> N
     assert isinstance(events[-1], Done)
 
 
+@pytest.mark.parametrize("kinds", [("audio",), ("image", "audio")])
+def test_the_kinds_that_a_person_names_are_made(pipeline: Pipeline, kinds: tuple[str, ...]) -> None:
+    events = ask(pipeline, Text("Draw a big red bird"), settings=ReplySettings(seed=4, steps=3, kinds=kinds))
+    assert sorted(event.part.kind for event in events if isinstance(event, MediaReady)) == sorted(kinds)
+    assert isinstance(events[-1], Done)
+
+
+def test_a_kind_that_is_not_made_is_refused(pipeline: Pipeline) -> None:
+    with pytest.raises(InputError, match="does not make this kind of medium: smell"):
+        ask(pipeline, Text("hello"), settings=ReplySettings(kinds=("smell",)))
+
+
 def test_the_seed_makes_the_same_picture_again(pipeline: Pipeline) -> None:
     def pixels(seed: int) -> np.ndarray:
         events = ask(pipeline, Text("Draw a big green dog"), settings=ReplySettings(seed=seed, steps=4))

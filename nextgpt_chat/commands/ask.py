@@ -41,6 +41,9 @@ def main(
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Guidance scale.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature of the text.")] = 0.0,
+    reply_with: Annotated[
+        list[str] | None, typer.Option(help="Kind of medium that the reply has: image, video or audio; may be repeated.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder that receives what is made.")] = Path(),
     data: Annotated[Path | None, typer.Option(help="Folder for the database and the media.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
@@ -48,7 +51,9 @@ def main(
     """Asks one question; the reply is streamed, pictures, sounds and clips are written to --out."""
     try:
         settings = settings_with(model=model, data=data)
-        reply_settings = ReplySettings(seed=seed, temperature=temperature, steps=steps, guidance=guidance)
+        reply_settings = ReplySettings(
+            seed=seed, temperature=temperature, steps=steps, guidance=guidance, kinds=tuple(reply_with or ())
+        )
         _ask(settings, text, [*(image or []), *(audio or []), *(video or [])], conversation, reply_settings, out, as_json)
     except UserError as error:
         if not as_json:

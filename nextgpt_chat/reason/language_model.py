@@ -4,7 +4,7 @@ It knows tokens, signal groups and the key-value cache. It knows no files of med
 """
 
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,17 +71,21 @@ class LanguageModel:
         cancelled: Callable[[], bool],
         banned: frozenset[int] = frozenset(),
         said: Iterable[int] = (),
+        kinds: Collection[str] = (),
     ) -> Generator[Word | SignalGroup]:
         """Continues `prompt` [1, L, H] by at most `most` tokens, until the token `end`.
 
         Once the first token of a signal group is chosen, the rest of the group is forced in one pass; behind the start token, a group
         follows. Tokens that can only stand inside a group, and those in `banned`, are never chosen. `said` are choices that were made
-        before (of a signal group, its first token): they are taken first, so that a reply is read exactly as it was written. Raises
-        `Cancelled` as soon as `cancelled()` is true.
+        before (of a signal group, its first token): they are taken first, so that a reply is read exactly as it was written. If `kinds` are
+        named, groups of other kinds are never chosen, and one of each that is missing follows where the text would end. Raises `Cancelled`
+        as soon as `cancelled()` is true.
         """
         cache = DynamicCache(config=self.model.config)
-        first = torch.tensor(groups.first, device=self.device)
-        forbidden = torch.tensor(sorted({*groups.never_first, *banned}), device=self.device)
+        allowed, missing = groups.only(kinds), [kind for kind in groups.ids if kind in kinds]
+        first = torch.tensor(allowed.first, device=self.device)
+        others = set(groups.first) - set(allowed.first)
+        forbidden = torch.tensor(sorted({*groups.never_first, *banned, *others}), device=self.device)
         states = self._read(prompt, cache)
         written, start, given = 0, False, iter(said)
         while written < most:
@@ -94,6 +98,8 @@ class LanguageModel:
                 if start:
                     logits = torch.full_like(logits, float("-inf")).index_copy_(0, first, logits[first])
                 token = choose(logits, temperature, generator)
+            if token == end and missing:
+                token = groups.ids[missing[0]][0]
             if token == end:
                 return
             kind = groups.begun_by(token)
@@ -106,6 +112,7 @@ class LanguageModel:
             else:
                 embeddings = self.embed(list(groups.ids[kind]))
                 states = self._read(embeddings, cache)
+                missing = [other for other in missing if other != kind]
                 yield SignalGroup(kind, states, embeddings, start)
                 start = False
                 written += embeddings.shape[1]

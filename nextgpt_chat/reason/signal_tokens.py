@@ -5,7 +5,8 @@ token before it asks for one that begins from an earlier medium: an edit, or a p
 no token for it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 BEGIN, END, PAD = "<s>", "</s>", "<pad>"
 USER, ASSISTANT = "<|user|>", "<|assistant|>"
@@ -34,6 +35,10 @@ class SignalGroups:
     ids: dict[str, tuple[int, ...]]
     start: int | None = None
     """Id of the start token; None if the model has none."""
+
+    def only(self, kinds: Collection[str]) -> "SignalGroups":
+        """The same ids without those groups that ask for another kind of medium; all of them if no kinds are named."""
+        return replace(self, ids={kind: ids for kind, ids in self.ids.items() if kind in kinds}) if kinds else self
 
     @property
     def first(self) -> list[int]:

@@ -18,9 +18,9 @@ def owned(session: Session, user: str, conversation: str, deleted: bool = False)
     return row
 
 
-def owned_message(session: Session, user: str, message: str, role: str) -> tuple[MessageRow, ConversationRow]:
-    """A message in one of the user's conversations, and that conversation; `role` is who must have written it."""
-    row = session.scalar(select(MessageRow).where(MessageRow.id == message, MessageRow.role == role))
-    if row is None:
+def owned_message(session: Session, user: str, message: str, role: str | None = None) -> tuple[MessageRow, ConversationRow]:
+    """A message in one of the user's conversations, and that conversation; `role` is who must have written it, if it matters."""
+    row = session.scalar(select(MessageRow).where(MessageRow.id == message))
+    if row is None or role not in (row.role, None):
         raise NotFoundError("There is no such reply." if role == "assistant" else "There is no such message.")
     return row, owned(session, user, row.conversation_id)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from nextgpt_chat.conversation import Turn
+from nextgpt_chat.conversation import Audio, Image, Turn, Video
 from nextgpt_chat.errors import BusyError, InputError, NotFoundError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import ReplySettings, Settings
@@ -125,6 +125,14 @@ class Conversations:
         """A message of the user's, to be said otherwise."""
         with self.database.reading() as session:
             return turn_of(owned_message(session, user, message, "user")[0], self.content)
+
+    def medium(self, user: str, message: str, number: int) -> Image | Audio | Video:
+        """Number `number` of the media of a message, whoever wrote it."""
+        with self.database.reading() as session:
+            media = turn_of(owned_message(session, user, message)[0], self.content).media
+        if number not in range(len(media)):
+            raise NotFoundError("There is no such picture, sound or clip in the message.")
+        return media[number]
 
     def choose(self, user: str, message: str, role: str, step: int) -> None:
         """Shows the version of a message that stands `step` places after it, with the newest branch behind it."""

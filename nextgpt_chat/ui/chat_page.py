@@ -4,30 +4,33 @@ Every handler takes the visitor from the signed cookie and checks ownership thro
 id and a new message, never history. A reply is followed from its event log, so leaving, reloading or a second tab loses nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from nextgpt_chat.checkpoint import Checkpoint
-from nextgpt_chat.conversation import Text, Turn
-from nextgpt_chat.engine.follow import follow
+from nextgpt_chat.conversation import Part, Turn
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.store.conversations import Message
 from nextgpt_chat.store.store import Store
 from nextgpt_chat.ui.message_box import EMPTY, message_box, written
-from nextgpt_chat.ui.render import GrowingRemake, GrowingReply, Link, chat_message
+from nextgpt_chat.ui.render import plain
+from nextgpt_chat.ui.reply_panel import Given, ReplyPanel
 from nextgpt_chat.ui.scripts import CHOOSE, OPEN_SIDEBAR, SHOW_ADDRESS
 from nextgpt_chat.ui.sidebar import Sidebar
 from nextgpt_chat.ui.visit import Updates, Visit, guarded
+from nextgpt_chat.ui.watching import Seen, Watching
 from nextgpt_chat.web.visitor import Visitors
 
 UPLOADS = (600, 3600)
 """Files that were picked and never sent: every ten minutes those are deleted that came more than an hour ago."""
+
+MOST_ATTACHED = 50
+"""Media of earlier messages that are looked up for the next one; the settings allow fewer."""
 
 
 class ChatPage:
@@ -38,6 +41,8 @@ class ChatPage:
         self.conversations, self.library, self.jobs = store.conversations, store.library, store.jobs
         self.ratings, self.worker, self.visitors = store.ratings, worker, visitors
         self.side = Sidebar(store.library, store.shares, visitors)
+        self.panel = ReplyPanel(checkpoint, settings.steps)
+        self.watching = Watching(checkpoint, store.conversations, store.jobs, worker)
 
     def build(self) -> gr.Blocks:
         """Lays out the page and wires it."""
@@ -46,7 +51,8 @@ class ChatPage:
         ) as page:
             self.current = gr.Textbox("", visible="hidden", elem_id="current")
             self.changing = gr.Textbox("", visible="hidden", elem_id="changing")
-            self.side.build()
+            self.attached = gr.Textbox("", visible="hidden", elem_id="attached")
+            self.side.build(self.panel.build_numbers)
             gr.Markdown(
                 f"# NExT-GPT Chat\n\nYou are talking to **{self.checkpoint.title}**. {self.checkpoint.knows}", elem_id="title"
             )
@@ -61,8 +67,9 @@ class ChatPage:
                 autoscroll=True,
             )
             with gr.Row(elem_id="actions"):
+                self.panel.build_kinds()
                 self.status = gr.Markdown("", elem_id="status")
-                self.keep = gr.Button("Leave it as it was", size="sm", visible=False, elem_id="keep")
+                self.keep = gr.Button("Cancel", size="sm", visible=False, elem_id="keep")
                 self.retry = gr.Button("Retry", size="sm", visible=False, elem_id="retry")
             self.box = message_box(self.checkpoint)
             self.chosen = gr.HTML("", visible="hidden", js_on_load=CHOOSE)
@@ -70,16 +77,16 @@ class ChatPage:
         return page
 
     def _wire(self, page: gr.Blocks) -> None:
-        side = self.side
+        side, how = self.side, {self.current, *self.panel.inputs}
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        own = [self.chat, self.box, self.current, self.changing, self.status, self.keep, self.retry]
+        own = [self.chat, self.box, self.current, self.changing, self.attached, self.status, self.keep, self.retry]
         view = [*own, *side.outputs]
         following: list[Any] = [
             page.load(self.on_load, None, view, **quiet),
-            self.box.submit(self.on_send, [self.box, self.current, self.changing], view, **quiet),
-            self.retry.click(self.on_retry, [self.current], view, **quiet),
-            self.chat.example_select(self.on_example, [self.current], view, **quiet),
-            self.chosen.select(self.on_act, [self.current], view, **quiet),
+            self.box.submit(self.on_send, {self.box, self.changing, self.attached, *how}, view, **quiet),
+            self.retry.click(self.on_retry, how, view, **quiet),
+            self.chat.example_select(self.on_example, how, view, **quiet),
+            self.chosen.select(self.on_act, [self.current, self.attached], view, **quiet),
         ]
         picked = side.earlier.input(self.on_pick, [side.earlier], view, cancels=following, **quiet)
         leaving: dict[str, Any] = {"cancels": [*following, picked], **quiet}
@@ -88,33 +95,39 @@ class ChatPage:
         side.restore.click(self.on_restore, [side.gone], view, **leaving)
         side.yes.click(self.on_erase, None, view, **leaving)
         side.wire(self.current)
-        self.keep.click(self.on_keep, None, [self.box, self.changing, self.status, self.keep], **quiet)
+        self.keep.click(self.on_keep, [self.changing], own, **quiet)
         self.box.stop(self.on_stop, [self.current], None, queue=False, **quiet)
         self.current.change(None, [self.current], None, js=SHOW_ADDRESS)
         page.load(None, None, None, js=OPEN_SIDEBAR)
 
-    def _view(
-        self,
-        visit: Visit,
-        conversation: str,
-        chat: list[dict[str, Any]],
-        running: bool,
-        status: str = "",
-        box: Any = None,
-        retry: bool = False,
-        deleted: str = "",
-    ) -> Updates:
-        """The whole page."""
-        return {
-            self.chat: chat,
-            self.box: gr.update(submit_btn=not running, stop_btn=running, **({} if box is None else {"value": box})),
-            self.current: conversation,
-            self.changing: "",
-            self.status: status,
-            self.keep: gr.update(visible=False),
-            self.retry: gr.update(visible=retry and not running),
-            **self.side.opened(visit, conversation, running, deleted),
-        }
+    def _shown(self, visit: Visit, seen: Iterator[Seen], box: Any = None, deleted: str = "") -> Iterator[Updates]:
+        """What becomes of the page when a conversation is seen; `box` is what then stands in the message box, if not what did."""
+        for now in seen:
+            if now.more:
+                yield {self.chat: now.chat, self.status: now.status}
+                continue
+            yield {
+                self.chat: now.chat,
+                self.box: gr.update(submit_btn=not now.running, stop_btn=now.running, **({} if box is None else {"value": box})),
+                self.current: now.conversation,
+                self.changing: "",
+                self.attached: "",
+                self.status: now.status,
+                self.keep: gr.update(visible=False),
+                self.retry: gr.update(visible=now.retry),
+                **self.side.opened(visit, now.conversation, now.running, deleted),
+            }
+            box = None
+
+    def _open(self, visit: Visit, conversation: str) -> Iterator[Updates]:
+        yield from self._shown(visit, self.watching.open(visit, conversation))
+
+    def _empty(self, visit: Visit, deleted: str = "") -> Iterator[Updates]:
+        yield from self._shown(visit, iter([Seen("", [])]), EMPTY, deleted)
+
+    def _follow(self, visit: Visit, conversation: str, job: str, box: Any = None) -> Iterator[Updates]:
+        self.worker.notify()
+        yield from self._shown(visit, self.watching.follow(visit, conversation, job), box)
 
     def on_load(self, request: gr.Request) -> Iterator[Updates]:
         """The page opens: the conversation of the address, or a new one."""
@@ -162,42 +175,47 @@ class ChatPage:
 
         yield from guarded(erase, request, self.visitors)
 
-    def on_send(self, message: dict[str, Any], conversation: str, changing: str, request: gr.Request) -> Iterator[Updates]:
-        """A message is checked, stored with a job and answered; it stands in for the message `changing`, whose media stay, if that is named."""
+    def on_send(self, given: Given, request: gr.Request) -> Iterator[Updates]:
+        """A message is checked, stored with a job and answered; it takes the place of the message that is being changed, if one is."""
 
         def send(visit: Visit) -> Iterator[Updates]:
-            said = self.conversations.said(visit.user, changing).parts if changing else ()
-            kept = [part for part in said if not isinstance(part, Text)]
-            turn = written(message, kept, self.settings, self.conversations.content, self.checkpoint.inputs)
-            started = conversation or self.conversations.start(visit.user)
-            settings = ReplySettings(steps=self.settings.steps)
-            job = self.conversations.post(visit.user, started, turn, self.checkpoint.name, settings, changing or None)
-            self.worker.notify()
-            for file in message.get("files") or []:
-                Path(file).unlink(missing_ok=True)
-            yield from self._follow(visit, started, job, box=EMPTY)
+            user, changing = visit.user, given[self.changing]
+            said = self.conversations.said(user, changing).media if changing else ()
+            kept = [*said, *(self.conversations.medium(user, *place) for place in places(given[self.attached]))]
+            yield from self._send(visit, given, given[self.box], kept, changing)
 
         yield from guarded(send, request, self.visitors)
 
-    def on_example(self, conversation: str, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
+    def on_example(self, given: Given, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
         """An example is sent as if it had been typed."""
-        yield from self.on_send({"text": str(chosen.value.get("text", "")), "files": []}, conversation, "", request)
+        message = {"text": str(chosen.value.get("text", "")), "files": []}
+        yield from guarded(lambda visit: self._send(visit, given, message), request, self.visitors)
 
-    def on_retry(self, conversation: str, request: gr.Request) -> Iterator[Updates]:
+    def _send(
+        self, visit: Visit, given: Given, message: dict[str, Any], kept: Sequence[Part] = (), changing: str = ""
+    ) -> Iterator[Updates]:
+        settings = self.panel.chosen(given)
+        turn = written(message, kept, self.settings, self.conversations.content, self.checkpoint.inputs)
+        started = given[self.current] or self.conversations.start(visit.user)
+        job = self.conversations.post(visit.user, started, turn, self.checkpoint.name, settings, changing or None)
+        for file in message.get("files") or []:
+            Path(file).unlink(missing_ok=True)
+        yield from self._follow(visit, started, job, box=EMPTY)
+
+    def on_retry(self, given: Given, request: gr.Request) -> Iterator[Updates]:
         """The last reply is made again."""
 
         def retry(visit: Visit) -> Iterator[Updates]:
+            conversation = given[self.current]
             messages = self.conversations.messages(visit.user, conversation)
             if not messages:
                 raise NotFoundError("There is no reply to make again.")
-            settings = ReplySettings(steps=self.settings.steps)
-            job = self.conversations.retry(visit.user, messages[-1].id, self.checkpoint.name, settings)
-            self.worker.notify()
+            job = self.conversations.retry(visit.user, messages[-1].id, self.checkpoint.name, self.panel.chosen(given))
             yield from self._follow(visit, conversation, job)
 
         yield from guarded(retry, request, self.visitors)
 
-    def on_act(self, conversation: str, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
+    def on_act(self, conversation: str, attached: str, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
         """A button in a message was pressed; `chosen` has what it asks for, and the message."""
 
         def act(visit: Visit) -> Iterator[Updates]:
@@ -206,11 +224,13 @@ class ChatPage:
             match verb, how:
                 case "again", [medium]:
                     job = self.conversations.remake(visit.user, message, int(medium), self.checkpoint.name, ReplySettings())
-                    self.worker.notify()
                     yield from self._follow(visit, conversation, job)
                     return
                 case "edit", []:
                     yield self._editing(message, self.conversations.said(visit.user, message))
+                    return
+                case "use", [medium]:
+                    yield self._attaching(visit, f"{attached} {message}:{int(medium)}")
                     return
                 case "version", [role, step]:
                     self.conversations.choose(visit.user, message, role, int(step))
@@ -235,9 +255,20 @@ class ChatPage:
             self.keep: gr.update(visible=True),
         }
 
-    def on_keep(self) -> Updates:
-        """An earlier message is left as it was."""
-        return {self.box: EMPTY, self.changing: "", self.status: "", self.keep: gr.update(visible=False)}
+    def _attaching(self, visit: Visit, attached: str) -> Updates:
+        """The page with media of earlier messages that go with the next one."""
+        media = [self.conversations.medium(visit.user, *place) for place in places(attached)]
+        names = ", ".join(f"{NOUNS[one.kind]} ({one.caption})" if one.caption else NOUNS[one.kind] for one in media)
+        return {
+            self.attached: attached,
+            self.status: f"Goes with your next message: {plain(names)}",
+            self.keep: gr.update(visible=True),
+        }
+
+    def on_keep(self, changing: str) -> Updates:
+        """An earlier message is left as it was, and no earlier medium goes with the next one."""
+        box = {self.box: EMPTY} if changing else {}
+        return {self.changing: "", self.attached: "", self.status: "", self.keep: gr.update(visible=False), **box}
 
     def on_stop(self, conversation: str, request: gr.Request) -> None:
         """Stops what is being made; its log then ends, and with it whoever follows."""
@@ -246,54 +277,8 @@ class ChatPage:
             if message.running and message.job:
                 self.jobs.cancel(user, message.job)
 
-    def _empty(self, visit: Visit, deleted: str = "") -> Iterator[Updates]:
-        yield self._view(visit, "", [], running=False, box=EMPTY, deleted=deleted)
 
-    def _open(self, visit: Visit, conversation: str) -> Iterator[Updates]:
-        """Shows a conversation and joins its reply if one is being made."""
-        try:
-            messages = self.conversations.messages(visit.user, conversation) if conversation else []
-        except NotFoundError:
-            conversation, messages = "", []
-        job = next((message.job for message in messages if message.running), None)
-        if job:
-            yield from self._follow(visit, conversation, job)
-        else:
-            chat = self._chat(messages, visit.link)
-            yield self._view(visit, conversation, chat, running=False, status=self._state(), retry=_can_retry(messages))
-
-    def _follow(self, visit: Visit, conversation: str, job: str, box: Any = None) -> Iterator[Updates]:
-        """Shows a reply while it grows, or one medium while it is made again, then the stored conversation."""
-        messages = self.conversations.messages(visit.user, conversation)
-        chat = [chat_message(message, visit.link) for message in messages]
-        place = next(i for i, message in enumerate(messages) if message.job == job)
-        growing = GrowingRemake(messages[place], visit.link) if messages[place].remake else GrowingReply(visit.link)
-        chat[place] = growing.message()
-        yield self._view(visit, conversation, chat, running=True, status=self._waiting(visit.user, job), box=box)
-        for events in follow(self.jobs, visit.user, job, poll=0.08):
-            growing.add(event for _, event in events)
-            chat[place] = growing.message()
-            yield {self.chat: chat, self.status: self._waiting(visit.user, job)}
-        messages = self.conversations.messages(visit.user, conversation)
-        chat = self._chat(messages, visit.link)
-        chat[place]["content"] += [note for note in growing.notes if note.startswith("ℹ")]
-        yield self._view(visit, conversation, chat, running=False, retry=True)
-
-    def _chat(self, messages: list[Message], link: Link) -> list[dict[str, Any]]:
-        """A conversation in which nothing is being made: its messages have their buttons."""
-        kinds = self.checkpoint.outputs
-        return [
-            chat_message(message, link, kinds if message.model == self.checkpoint.name else (), buttons=True)
-            for message in messages
-        ]
-
-    def _state(self) -> str:
-        return {"loading": "The model is loading…", "failed": f"⚠ {self.worker.problem}"}.get(self.worker.state, "")
-
-    def _waiting(self, user: str, job: str) -> str:
-        ahead = self.jobs.position(user, job)
-        return self._state() or (f"Waiting: {ahead} before you." if ahead else "")
-
-
-def _can_retry(messages: list[Message]) -> bool:
-    return bool(messages) and messages[-1].role == "assistant"
+def places(attached: str) -> list[tuple[str, int]]:
+    """Messages and numbers of media in them, from `MESSAGE:NUMBER MESSAGE:NUMBER ...`; each once, and `MOST_ATTACHED` of them."""
+    pairs = [place.partition(":") for place in list(dict.fromkeys(attached.split()))[:MOST_ATTACHED]]
+    return [(message, int(number)) for message, _, number in pairs if number.isdecimal()]

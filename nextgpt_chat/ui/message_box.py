@@ -38,7 +38,7 @@ def message_box(checkpoint: Checkpoint) -> gr.MultimodalTextbox:
 def written(
     message: dict[str, Any], kept: Sequence[Part], settings: Settings, content: ContentStore, kinds: Collection[str]
 ) -> Turn:
-    """The box as a value, behind the media `kept` of an earlier message; files are checked and taken into the content store.
+    """The box as a value, behind the media `kept` of earlier messages; files are checked and taken into the content store.
 
     Raises `InputError` with a sentence for files of other kinds than `kinds`, for too many, and for what is wrong with one.
     """
@@ -46,7 +46,7 @@ def written(
     count = len(kept) + len(files)
     if count > settings.max_files_per_message:
         raise InputError(f"The message has {count} files. Accepted are up to {settings.max_files_per_message} in one message.")
-    parts = [*kept, *(accept_upload(file, file.name, settings, content, kinds) for file in files)]
+    parts: list[Part] = [*kept, *(accept_upload(file, file.name, settings, content, kinds) for file in files)]
     if text := (message.get("text") or "").strip():
         parts.append(Text(text))
     return Turn("user", tuple(parts))

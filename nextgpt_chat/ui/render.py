@@ -43,6 +43,8 @@ def chat_message(
             content += [shown(part, link, made), f'<div class="about">{progress}</div>']
             continue
         tools = again_button(message.id, number, part) if made and part.kind in again else ""
+        if buttons:
+            tools += act(f"use:{number}", message.id, "Use", f"this {NOUNS[part.kind]} in the next message")
         if made and buttons and len(message.turn.media) > 1:
             tools += thumbs(message, number, f"this {NOUNS[part.kind]}")
         if attempt and attempt.status in ("failed", "interrupted"):

@@ -18,8 +18,8 @@ class Sidebar:
     def __init__(self, library: Library, shares: Shares, visitors: Visitors) -> None:
         self.library, self.shares, self.visitors = library, shares, visitors
 
-    def build(self) -> None:
-        """Lays the sidebar out."""
+    def build(self, below: Callable[[], None]) -> None:
+        """Lays the sidebar out; `below` adds what belongs to others."""
         with gr.Sidebar(width=280, open=False, elem_id="side"):
             self.fresh = gr.Button("New chat", variant="primary", elem_id="new")
             self.search = gr.Textbox(
@@ -27,7 +27,7 @@ class Sidebar:
             )
             self.earlier = gr.Radio([], show_label=False, container=False, elem_id="earlier")
             with gr.Row(visible=False, elem_id="deleted") as self.notice:
-                self.gone = gr.Textbox("", visible="hidden")
+                self.gone = gr.Textbox("", visible="hidden", elem_id="gone")
                 self.restore = gr.Button("Chat deleted. Undo", size="sm", elem_id="restore")
             with gr.Accordion("This chat", open=False, visible=False, elem_id="this") as self.this:
                 self.title = gr.Textbox(label="Title", max_lines=1, max_length=TITLE, submit_btn="Rename", elem_id="rename")
@@ -39,6 +39,7 @@ class Sidebar:
                 with gr.Row():
                     self.pin = gr.Button("Pin", size="sm", elem_id="pin")
                     self.delete = gr.Button("Delete", size="sm", elem_id="delete")
+            below()
             with gr.Accordion("My data", open=False, elem_id="mine"):
                 gr.Markdown("Removes all your chats with their media from this server, for good.")
                 self.erase = gr.Button("Delete everything", size="sm", elem_id="erase")

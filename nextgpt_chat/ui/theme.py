@@ -22,8 +22,8 @@ def theme() -> gr.themes.Base:
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 @media (min-width: 1240px) { .gradio-container:has(#side.open) { margin-left: max(310px, calc((100vw - 900px) / 2)) !important; } }
-body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 305px) !important; }
-@media (max-width: 640px) { body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 395px) !important; } }
+body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 312px) !important; }
+@media (max-width: 640px) { body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 402px) !important; } }
 </style>"""
 """Gradio puts its own prefix before every selector of `css`, which would turn one on the container itself, or around it, into one that fits nothing."""
 
@@ -33,7 +33,7 @@ footer { display: none !important; }
 #title { padding: 10px 2px 0; }
 #title h1 { font-size: 1.15rem; font-weight: 650; margin: 0; }
 #title p { margin: 2px 0 0; font-size: .86rem; opacity: .75; }
-#chat { border: 0 !important; background: transparent !important; height: calc(100dvh - 255px) !important; min-height: 260px; }
+#chat { border: 0 !important; background: transparent !important; height: calc(100dvh - 262px) !important; min-height: 260px; }
 #chat .message-row img, #chat .message img { width: min(256px, 70vw); height: auto; max-height: 60vh; object-fit: contain; border-radius: 12px; }
 #chat .message video { width: min(256px, 60vw); height: auto; max-height: 60vh; border-radius: 12px; }
 #chat .minimal-audio-player { width: 100%; max-width: 256px; height: 56px; align-items: center; overflow: hidden; }
@@ -61,9 +61,13 @@ footer { display: none !important; }
 #camera .panel p:not(:empty) { margin: 4px 4px 10px; }
 #camera .panel button { padding: 6px 14px; border-radius: 10px; background: var(--button-secondary-background-fill); }
 #camera .panel .take { background: var(--button-primary-background-fill); color: var(--button-primary-text-color); margin-right: 6px; }
-#status { min-height: 1.3em; font-size: .84rem; opacity: .8; padding: 0 4px; }
+#status { flex: 1 1 0 !important; min-width: 0 !important; min-height: 1.3em; font-size: .84rem; opacity: .8; padding: 0 4px; }
 #status p { margin: 0; }
-#actions { gap: 8px; justify-content: flex-end; min-height: 0; }
+#wanted { flex: 0 0 auto !important; width: auto !important; min-width: 0 !important; padding: 0; }
+#wanted .wrap { gap: 6px; flex-wrap: nowrap; }
+#wanted label { padding: 2px 10px; border-radius: 999px; font-size: .8rem; cursor: pointer; }
+#wanted input { width: 13px; height: 13px; }
+#actions { gap: 8px; justify-content: flex-end; align-items: center; min-height: 0; flex-wrap: nowrap; }
 #actions button { flex: 0 0 auto; min-width: 0; }
 #earlier .wrap { display: flex; flex-direction: column; gap: 2px; flex-wrap: nowrap; }
 #earlier label { border: 0; background: transparent; box-shadow: none; width: 100%; padding: 8px 10px; border-radius: 10px; cursor: pointer; }
@@ -72,6 +76,6 @@ footer { display: none !important; }
 #earlier input { position: absolute; opacity: 0; }
 #earlier label:focus-within { outline: 2px solid var(--primary-500); }
 #earlier label span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0; color: inherit; }
-@media (max-width: 640px) { #chat { height: calc(100dvh - 345px) !important; } .gradio-container { padding: 0 6px !important; } }
+@media (max-width: 640px) { #actions:has(#status p) { flex-wrap: wrap; } #status:has(p) { flex: 1 1 100% !important; order: -1; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; } #wanted .wrap { gap: 3px; } #wanted label { padding: 2px 7px; } #chat { height: calc(100dvh - 352px) !important; } .gradio-container { padding: 0 6px !important; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

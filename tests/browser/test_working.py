@@ -53,6 +53,39 @@ def test_a_message_is_said_otherwise_with_its_picture_and_both_versions_stay(pag
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_an_earlier_medium_goes_with_the_next_message(page: Page) -> None:
+    send(page, "Draw a big red bird")
+    finished(page, 1)
+    press(page, "use:0")
+    holds(page, "Goes with your next message: picture (", "#status")
+    page.locator("#keep").click()
+    page.wait_for_function("!document.querySelector('#status').innerText.trim()", timeout=PATIENCE)
+    press(page, "use:0")
+    holds(page, "Goes with your next message: picture (", "#status")
+    send(page, "what do you see?")
+    finished(page, 2)
+    assert page.locator("#chat [data-testid=user] img").count() == 1
+    assert "I see a big red bird" in page.locator("#chat").inner_text()
+
+
+def test_the_kinds_of_media_and_numbers_are_chosen(page: Page) -> None:
+    open_sidebar(page)
+    page.locator("#settings button").first.click()
+    page.fill("#seed input", "7")
+    page.fill("#steps input[type=number]", "3")
+    if page.viewport_size and page.viewport_size["width"] < 1240:
+        page.locator("#side .toggle-button").click()
+        page.wait_for_timeout(500)
+    page.locator("#wanted label", has_text="Picture").click()
+    send(page, "hello")
+    finished(page, 1)
+    page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
+    page.locator("#chat .about:not(.tools) summary").click()
+    assert "seed 7" in page.locator("#chat .about:not(.tools)").inner_text()
+    assert "3 steps" in page.locator("#chat .about:not(.tools)").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_reply_is_judged_with_reasons(page: Page) -> None:
     send(page, "hello")
     finished(page, 1)

@@ -46,6 +46,16 @@ def test_signal_groups_are_always_whole(language_model: LanguageModel) -> None:
     assert groups > 20
 
 
+@pytest.mark.parametrize("kinds", [("audio",), ("audio", "image")])
+def test_kinds_that_are_named_are_all_there_is_and_none_is_missing(language_model: LanguageModel, kinds: tuple[str, ...]) -> None:
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        written = language_model.write(
+            language_model.embed([1, 5, 6]), GROUPS, END, 400, 5.0, generator, lambda: False, frozenset({1}), kinds=kinds
+        )
+        assert {piece.kind for piece in written if isinstance(piece, SignalGroup)} == set(kinds)
+
+
 def test_states_are_those_of_a_full_pass(language_model: LanguageModel) -> None:
     ids = [1, 5, 6]
     for seed in range(30):

@@ -64,6 +64,19 @@ def test_replies_have_versions_too(store: Opened) -> None:
     assert store.conversations.messages(user, conversation)[-1].id == before.id
 
 
+def test_a_medium_of_an_earlier_message_is_found_by_its_place(store: Opened) -> None:
+    user = new_id()
+    conversation = store.conversations.start(user)
+    seen = picture(store.content, 90)
+    asked = say(store, user, conversation, Turn("user", (Text("one"), seen)))
+    reply = store.conversations.messages(user, conversation)[-1].id
+    assert store.conversations.medium(user, asked, 0) == seen
+    assert store.conversations.medium(user, reply, 0) == picture(store.content)
+    for visitor, message, number in ((new_id(), asked, 0), (user, asked, 1), (user, asked, -1), (user, "x", 0)):
+        with pytest.raises(NotFoundError):
+            store.conversations.medium(visitor, message, number)
+
+
 def test_what_cannot_be_chosen_or_changed(store: Opened) -> None:
     user, other = new_id(), new_id()
     conversation = store.conversations.start(user)

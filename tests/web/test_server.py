@@ -96,10 +96,12 @@ def test_a_shared_conversation_can_be_read_and_nothing_else(app: App) -> None:
         assert nobody.get(f"/share/{token}").status_code == 404
 
 
-def call(app: App, client: httpx.Client, handler: str, *data: object, event: object = None) -> str:
-    """What the page's own event answers to whoever calls it past the page."""
-    number = next(number for number, fn in app.blocks.fns.items() if fn.name == handler)
-    body = {"fn_index": number, "data": list(data), "event_data": event, "session_hash": "attack", "trigger_id": None}
+def call(app: App, client: httpx.Client, handler: str, event: object = None, **given: object) -> str:
+    """What the page's own event answers to whoever calls it past the page; `given` are values by the ids of their components."""
+    number, fn = next((number, fn) for number, fn in app.blocks.fns.items() if fn.name == handler)
+    assert given.keys() <= {component.elem_id for component in fn.inputs}
+    data = [given.get(component.elem_id, component.value) for component in fn.inputs]
+    body = {"fn_index": number, "data": data, "event_data": event, "session_hash": "attack", "trigger_id": None}
     assert client.post("/gradio_api/queue/join", json=body).status_code == 200
     with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": "attack"}, timeout=30) as answer:
         lines = ""
@@ -118,32 +120,37 @@ def test_events_called_past_the_page_give_a_stranger_nothing(app: App) -> None:
         asked, reply = (message.id for message in before)
         app.store.library.rename(user, conversation, "the secret title")
         token = app.store.shares.share(user, conversation)
-        assert "secret title" in call(app, owner, "on_search", "secret", conversation)
-        assert "You are changing an earlier message" in call(
-            app, owner, "on_act", conversation, event={"index": "edit", "value": asked}
-        )
-        attacks: list[tuple[str, tuple[object, ...], object]] = [
-            ("on_pick", (conversation,), None),
-            ("on_search", ("secret", conversation), None),
-            ("on_rename", ("mine now", conversation), None),
-            ("on_pin", (conversation,), None),
-            ("on_share", (False, conversation), None),
-            ("on_share", (True, conversation), None),
-            ("on_delete", (conversation,), None),
-            ("on_restore", (conversation,), None),
-            ("on_retry", (conversation,), None),
-            ("on_stop", (conversation,), None),
-            ("on_erase", (), None),
-            ("on_send", ({"text": "more", "files": []}, conversation, ""), None),
-            ("on_send", ({"text": "otherwise", "files": []}, conversation, asked), None),
-            ("on_send", ({"text": "otherwise", "files": []}, "", asked), None),
-            *(("on_act", (conversation,), {"index": verb, "value": asked}) for verb in ("edit", "version:user:0")),
-            *(("on_act", (conversation,), {"index": verb, "value": reply}) for verb in ("again:0", "rate:-1:1", "reason:-1:harm", "version:assistant:0")),
-        ]  # fmt: skip
-        for handler, data, event in attacks:
+        assert "secret title" in call(app, owner, "on_search", search="secret", current=conversation)
+        assert "You are changing an earlier" in call(app, owner, "on_act", {"index": "edit", "value": asked}, current=conversation)
+        here: dict[str, object] = {"current": conversation}
+        text = {"text": "more", "files": []}
+        attacks: list[tuple[str, object, dict[str, object]]] = [
+            ("on_pick", None, {"earlier": conversation}),
+            ("on_search", None, {"search": "secret", **here}),
+            ("on_rename", None, {"rename": "mine now", **here}),
+            ("on_pin", None, here),
+            ("on_share", None, {"shared": False, **here}),
+            ("on_share", None, {"shared": True, **here}),
+            ("on_delete", None, here),
+            ("on_restore", None, {"gone": conversation}),
+            ("on_retry", None, here),
+            ("on_stop", None, here),
+            ("on_erase", None, {}),
+            ("on_send", None, {"box": text, **here}),
+            ("on_send", None, {"box": text, "changing": asked, **here}),
+            ("on_send", None, {"box": text, "changing": asked}),
+            ("on_send", None, {"box": text, "attached": f"{reply}:0"}),
+            *(("on_act", {"index": verb, "value": asked}, here) for verb in ("edit", "version:user:0")),
+            *(
+                ("on_act", {"index": verb, "value": reply}, here)
+                for verb in ("again:0", "use:0", "rate:-1:1", "reason:-1:harm", "version:assistant:0")
+            ),
+        ]
+        for handler, event, given in attacks:
             for stranger in (other, nobody):
-                answer = call(app, stranger, handler, *data, event=event)
+                answer = call(app, stranger, handler, event, **given)
                 assert "Here it is." not in answer, handler
+                assert "a plain picture" not in answer, handler
                 assert "secret title" not in answer, handler
                 assert token not in answer, handler
         assert app.store.conversations.messages(user, conversation) == before

@@ -1,0 +1,83 @@
+"""A conversation as it is seen: as it is stored, or with a reply that grows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.engine.follow import follow
+from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.errors import NotFoundError
+from nextgpt_chat.store.conversations import Conversations, Message
+from nextgpt_chat.store.jobs import Jobs
+from nextgpt_chat.ui.render import GrowingRemake, GrowingReply, chat_message
+from nextgpt_chat.ui.visit import Visit
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the page shows of a conversation."""
+
+    conversation: str
+    """Its id; empty for a new one."""
+    chat: list[dict[str, Any]]
+    """Messages, as the chat component takes them."""
+    running: bool = False
+    """Whether a reply is being made."""
+    status: str = ""
+    """The line above the message box."""
+    retry: bool = False
+    """Whether the last reply can be made again."""
+    more: bool = False
+    """Whether only chat and status differ from what was seen before."""
+
+
+class Watching:
+    """Looks at conversations and at replies that are being made."""
+
+    def __init__(self, checkpoint: Checkpoint, conversations: Conversations, jobs: Jobs, worker: Worker) -> None:
+        self.checkpoint, self.conversations, self.jobs, self.worker = checkpoint, conversations, jobs, worker
+
+    def open(self, visit: Visit, conversation: str) -> Iterator[Seen]:
+        """A conversation; if a reply is being made in it, what `follow` yields. One that is not there is seen as a new one."""
+        try:
+            messages = self.conversations.messages(visit.user, conversation) if conversation else []
+        except NotFoundError:
+            conversation, messages = "", []
+        job = next((message.job for message in messages if message.running), None)
+        if job:
+            yield from self.follow(visit, conversation, job)
+        else:
+            retry = bool(messages) and messages[-1].role == "assistant"
+            yield Seen(conversation, self._chat(messages, visit), status=self._state(), retry=retry)
+
+    def follow(self, visit: Visit, conversation: str, job: str) -> Iterator[Seen]:
+        """A reply while it grows, or one medium while it is made again, then the stored conversation."""
+        messages = self.conversations.messages(visit.user, conversation)
+        chat = [chat_message(message, visit.link) for message in messages]
+        place = next(i for i, message in enumerate(messages) if message.job == job)
+        growing = GrowingRemake(messages[place], visit.link) if messages[place].remake else GrowingReply(visit.link)
+        chat[place] = growing.message()
+        yield Seen(conversation, chat, running=True, status=self._waiting(visit.user, job))
+        for events in follow(self.jobs, visit.user, job, poll=0.08):
+            growing.add(event for _, event in events)
+            chat[place] = growing.message()
+            yield Seen(conversation, chat, running=True, status=self._waiting(visit.user, job), more=True)
+        chat = self._chat(self.conversations.messages(visit.user, conversation), visit)
+        chat[place]["content"] += [note for note in growing.notes if note.startswith("ℹ")]
+        yield Seen(conversation, chat, retry=True)
+
+    def _chat(self, messages: list[Message], visit: Visit) -> list[dict[str, Any]]:
+        """A conversation in which nothing is being made: its messages have their buttons."""
+        kinds = self.checkpoint.outputs
+        return [
+            chat_message(message, visit.link, kinds if message.model == self.checkpoint.name else (), buttons=True)
+            for message in messages
+        ]
+
+    def _state(self) -> str:
+        return {"loading": "The model is loading…", "failed": f"⚠ {self.worker.problem}"}.get(self.worker.state, "")
+
+    def _waiting(self, user: str, job: str) -> str:
+        ahead = self.jobs.position(user, job)
+        return self._state() or (f"Waiting: {ahead} before you." if ahead else "")
