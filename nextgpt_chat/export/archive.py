@@ -10,7 +10,7 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from nextgpt_chat.conversation import Media, Part, Text
-from nextgpt_chat.export.limits import check_size
+from nextgpt_chat.export.limits import check_size, media_once
 from nextgpt_chat.media.names import described, file_name
 from nextgpt_chat.store.conversations import Message
 
@@ -25,18 +25,15 @@ def write_archive(title: str, identity: str, messages: Sequence[Message], file: 
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         archive.writestr("conversation.md", markdown(title, messages, names))
         archive.writestr("dialogues.jsonl", json.dumps(dialogue(identity, messages, names), ensure_ascii=False) + "\n")
-        for path, name in {medium.path: names[medium.sha256] for message in messages for medium in message.turn.media}.items():
-            if path.is_file():
-                archive.write(path, name, ZIP_STORED)
+        for sha256, medium in media_once(messages).items():
+            if medium.path.is_file():
+                archive.write(medium.path, names[sha256], ZIP_STORED)
 
 
 def media_names(messages: Sequence[Message]) -> dict[str, str]:
     """Content hash -> name in the archive; numbered in the order of the conversation."""
-    names: dict[str, str] = {}
-    for message in messages:
-        for medium in message.turn.media:
-            names.setdefault(medium.sha256, f"media/{len(names) + 1:03}-{file_name(medium)}")
-    return names
+    media = media_once(messages).items()
+    return {sha256: f"media/{number:03}-{file_name(medium)}" for number, (sha256, medium) in enumerate(media, 1)}
 
 
 def markdown(title: str, messages: Sequence[Message], names: dict[str, str]) -> str:

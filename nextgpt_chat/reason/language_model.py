@@ -82,9 +82,10 @@ class LanguageModel:
         as soon as `cancelled()` is true.
         """
         cache = DynamicCache(config=self.model.config)
-        allowed, missing = groups.only(kinds), [kind for kind in groups.ids if kind in kinds]
-        first = torch.tensor(allowed.first, device=self.device)
-        others = set(groups.first) - set(allowed.first)
+        missing = [kind for kind in groups.ids if kind in kinds]
+        allowed = [groups.ids[kind][0] for kind in missing] or groups.first
+        first = torch.tensor(allowed, device=self.device)
+        others = set(groups.first).difference(allowed)
         forbidden = torch.tensor(sorted({*groups.never_first, *banned, *others}), device=self.device)
         states = self._read(prompt, cache)
         written, start, given = 0, False, iter(said)

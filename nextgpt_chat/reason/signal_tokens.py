@@ -5,8 +5,7 @@ token before it asks for one that begins from an earlier medium: an edit, or a p
 no token for it.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 BEGIN, END, PAD = "<s>", "</s>", "<pad>"
 USER, ASSISTANT = "<|user|>", "<|assistant|>"
@@ -35,10 +34,6 @@ class SignalGroups:
     ids: dict[str, tuple[int, ...]]
     start: int | None = None
     """Id of the start token; None if the model has none."""
-
-    def only(self, kinds: Collection[str]) -> "SignalGroups":
-        """The same ids without those groups that ask for another kind of medium; all of them if no kinds are named."""
-        return replace(self, ids={kind: ids for kind, ids in self.ids.items() if kind in kinds}) if kinds else self
 
     @property
     def first(self) -> list[int]:

@@ -18,7 +18,7 @@ from nextgpt_chat.store.access import owned, owned_message
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.library import UNUSED
 from nextgpt_chat.store.messages import branch, media_rows, newest_leaf, turn_of, write_parts
-from nextgpt_chat.store.quota import OPEN, check_quota
+from nextgpt_chat.store.quota import OPEN, check_quota, count_jobs
 from nextgpt_chat.store.ratings import Rating, ratings_of
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
 
@@ -95,7 +95,7 @@ class Conversations:
         with self.database.reading() as session:
             path, versions = branch(session, owned(session, user, conversation))
             ratings = ratings_of(session, [row.id for row in path])
-            return [self._message(session, row, versions[row.id], ratings[row.id]) for row in path]
+            return [self._message(session, row, versions[row.parent_id], ratings[row.id]) for row in path]
 
     def post(
         self, user: str, conversation: str, turn: Turn, model: str, settings: ReplySettings, instead: str | None = None
@@ -134,10 +134,10 @@ class Conversations:
             raise NotFoundError("There is no such picture, sound or clip in the message.")
         return media[number]
 
-    def choose(self, user: str, message: str, role: str, step: int) -> None:
+    def choose(self, user: str, message: str, step: int) -> None:
         """Shows the version of a message that stands `step` places after it, with the newest branch behind it."""
         with self.database.session() as session:
-            row, conversation = owned_message(session, user, message, role)
+            row, conversation = owned_message(session, user, message)
             self._check_quiet(session, conversation.id)
             same = MessageRow.parent_id.is_(None) if row.parent_id is None else MessageRow.parent_id == row.parent_id
             versions = session.scalars(
@@ -198,8 +198,7 @@ class Conversations:
             )
 
     def _check_quiet(self, session: Session, conversation: str) -> None:
-        open_jobs = select(func.count()).select_from(JobRow).where(JobRow.status.in_(OPEN))
-        if session.scalar(open_jobs.where(JobRow.conversation_id == conversation)):
+        if count_jobs(session, JobRow.conversation_id == conversation, JobRow.status.in_(OPEN)):
             raise BusyError("A reply is still being made in this conversation. Wait for it, or press Stop.")
 
     def _enqueue(
@@ -244,8 +243,7 @@ class Conversations:
 def _before(session: Session, conversation: ConversationRow, instead: str | None) -> str | None:
     """What a new message follows: the end of the branch that is shown, or what the message `instead` follows."""
     if instead is None:
-        path, _ = branch(session, conversation)
-        return path[-1].id if path else None
+        return conversation.leaf_id
     row = session.scalar(select(MessageRow).where(MessageRow.id == instead, MessageRow.role == "user"))
     if row is None or row.conversation_id != conversation.id:
         raise NotFoundError("There is no such message.")

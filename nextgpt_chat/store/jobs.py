@@ -21,6 +21,7 @@ from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.codec import event_from_json, event_to_json
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.messages import conversation_up_to, replace_medium, write_parts
+from nextgpt_chat.store.quota import OPEN, count_jobs
 from nextgpt_chat.store.tables import ConversationRow, JobEventRow, JobRow, MessageRow, PartRow, now
 
 INTERRUPTED = "The reply was interrupted before it was complete. What was finished is kept; press Retry to make it again."
@@ -133,10 +134,7 @@ class Jobs:
             row = self._own(session, user, job)
             if row.status != "queued":
                 return 0
-            ahead = (
-                select(func.count()).select_from(JobRow).where(JobRow.status.in_(("queued", "running")), JobRow.number < row.number)
-            )
-            return session.scalar(ahead) or 0
+            return count_jobs(session, JobRow.status.in_(OPEN), JobRow.number < row.number)
 
     def cancel(self, user: str, job: str) -> None:
         """Asks for the job to stop; one that has not begun ends at once."""

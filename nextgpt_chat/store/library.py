@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.errors import BusyError, InputError
@@ -12,6 +12,7 @@ from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.access import owned
 from nextgpt_chat.store.database import Database
+from nextgpt_chat.store.quota import count_jobs
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
 
 TITLE = 120
@@ -137,5 +138,5 @@ def _summary(row: ConversationRow) -> Summary:
 
 def _check_quiet(session: Session, whose: ColumnElement[bool]) -> None:
     """Raises `BusyError` while a reply is being made in one of the conversations."""
-    if session.scalar(select(func.count()).select_from(JobRow).where(JobRow.status == "running", whose)):
+    if count_jobs(session, whose, JobRow.status == "running"):
         raise BusyError("A reply is still being made here. Stop it first, then delete.")

@@ -9,18 +9,18 @@ from nextgpt_chat.store.codec import asset_row, part_from_row, part_to_row
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, MessageRow, PartRow
 
 
-def branch(session: Session, owned: ConversationRow) -> tuple[list[MessageRow], dict[str, list[str]]]:
-    """The messages of the branch that is shown, in order, and the versions of each: all messages with its parent, the oldest first."""
+def branch(session: Session, owned: ConversationRow) -> tuple[list[MessageRow], dict[str | None, list[str]]]:
+    """The messages of the branch that is shown, in order; and by what they follow all messages, which are versions of each other."""
     rows = session.scalars(
         select(MessageRow)
         .where(MessageRow.conversation_id == owned.id)
         .order_by(MessageRow.number)
         .options(selectinload(MessageRow.parts))
     ).all()
-    known = {row.id: row for row in rows}
-    leaf = owned.leaf_id if owned.leaf_id in known else rows[-1].id if rows else None
-    path = path_to(leaf, known)
-    return path, {shown.id: [row.id for row in rows if row.parent_id == shown.parent_id] for shown in path}
+    versions: dict[str | None, list[str]] = {}
+    for row in rows:
+        versions.setdefault(row.parent_id, []).append(row.id)
+    return path_to(owned.leaf_id, {row.id: row for row in rows}), versions
 
 
 def path_to(leaf: str | None, rows: dict[str, MessageRow]) -> list[MessageRow]:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.errors import BusyError
@@ -14,20 +14,25 @@ OPEN = ("queued", "running")
 MINUTE = timedelta(minutes=1)
 
 
+def count_jobs(session: Session, *which: ColumnElement[bool]) -> int:
+    """How many jobs there are of which all that is said."""
+    return session.scalar(select(func.count()).select_from(JobRow).where(*which)) or 0
+
+
 def check_quota(session: Session, settings: Settings, user: str) -> None:
     """Raises `BusyError`, which says when there is room again, if the queue is full or the user asks for more than the settings allow."""
-    if (session.scalar(select(func.count()).select_from(JobRow).where(JobRow.status.in_(OPEN))) or 0) >= settings.max_waiting_jobs:
+    if count_jobs(session, JobRow.status.in_(OPEN)) >= settings.max_waiting_jobs:
         raise BusyError("Too many people are waiting for a reply just now. Try again in a minute.")
-    mine = select(JobRow).join(ConversationRow, ConversationRow.id == JobRow.conversation_id).where(ConversationRow.user_id == user)
-    waiting = len(session.scalars(mine.where(JobRow.status.in_(OPEN))).all())
+    mine = JobRow.conversation_id.in_(select(ConversationRow.id).where(ConversationRow.user_id == user))
+    waiting = count_jobs(session, mine, JobRow.status.in_(OPEN))
     if waiting >= settings.max_jobs_per_visitor:
         raise BusyError(f"{waiting} replies are already being made for you. Wait until one is done, or stop one.")
-    recent = session.scalars(mine.where(JobRow.created > now() - MINUTE).order_by(JobRow.created.desc())).all()
-    if len(recent) >= settings.max_replies_per_minute:
-        room = recent[settings.max_replies_per_minute - 1].created + MINUTE - now()
-        seconds = max(1, round(room.total_seconds()))
+    most = settings.max_replies_per_minute
+    newest = select(JobRow.created).where(mine, JobRow.created > now() - MINUTE).order_by(JobRow.created.desc())
+    if first := session.scalar(newest.offset(most - 1).limit(1)):
+        seconds = max(1, round((first + MINUTE - now()).total_seconds()))
         raise BusyError(
-            f"You asked for {len(recent)} replies within a minute, which is the most there can be. Try again in {seconds} seconds."
+            f"You asked for {most} replies within a minute, which is the most there can be. Try again in {seconds} seconds."
         )
     kept = (
         select(func.count(func.distinct(PartRow.sha256)))

@@ -42,7 +42,7 @@ class ConversationRow(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     title: Mapped[str] = mapped_column(String(120), default="")
     leaf_id: Mapped[str | None] = mapped_column(Id)
-    """The last message of the branch that is shown; empty for that of the newest message."""
+    """The last message of the branch that is shown; empty as long as there is none."""
     pinned: Mapped[bool] = mapped_column(default=False)
     deleted: Mapped[datetime | None]
     """When it was taken out of sight; empty if it was not."""

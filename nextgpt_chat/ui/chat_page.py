@@ -14,11 +14,11 @@ from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.conversation import Part, Turn
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import NotFoundError
+from nextgpt_chat.export.archive import literal
 from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.store import Store
 from nextgpt_chat.ui.message_box import EMPTY, message_box, written
-from nextgpt_chat.ui.render import plain
 from nextgpt_chat.ui.reply_panel import Given, ReplyPanel
 from nextgpt_chat.ui.scripts import CHOOSE, OPEN_SIDEBAR, SHOW_ADDRESS
 from nextgpt_chat.ui.sidebar import Sidebar
@@ -232,8 +232,8 @@ class ChatPage:
                 case "use", [medium]:
                     yield self._attaching(visit, f"{attached} {message}:{int(medium)}")
                     return
-                case "version", [role, step]:
-                    self.conversations.choose(visit.user, message, role, int(step))
+                case "version", [step]:
+                    self.conversations.choose(visit.user, message, int(step))
                 case "rate", [medium, value]:
                     self.ratings.rate(visit.user, message, int(medium), int(value))
                 case "reason", [medium, reason]:
@@ -261,7 +261,7 @@ class ChatPage:
         names = ", ".join(f"{NOUNS[one.kind]} ({one.caption})" if one.caption else NOUNS[one.kind] for one in media)
         return {
             self.attached: attached,
-            self.status: f"Goes with your next message: {plain(names)}",
+            self.status: f"Goes with your next message: {literal(names)}",
             self.keep: gr.update(visible=True),
         }
 

@@ -114,9 +114,9 @@ def versions(message: Message) -> str:
         return ""
     place, before, behind = f"<span>{message.version} / {message.versions}</span>", "", ""
     if message.version > 1:
-        before = act(f"version:{message.role}:-1", message.id, "‹", "version before")
+        before = act("version:-1", message.id, "‹", "version before")
     if message.version < message.versions:
-        behind = act(f"version:{message.role}:1", message.id, "›", "next version")
+        behind = act("version:1", message.id, "›", "next version")
     return before + place + behind
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from nextgpt_chat.conversation import Media
 from nextgpt_chat.errors import UserError
+from nextgpt_chat.ui.render import Link
 from nextgpt_chat.web.visitor import Visitors
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,7 @@ class Visit:
     user: str
     base: str
     """Address of the app as the browser has it, without a slash at the end."""
-    link: Callable[[Media], str]
-    """Gives the absolute address of a medium."""
+    link: Link
 
 
 def visit(request: gr.Request, visitors: Visitors) -> Visit:

@@ -80,9 +80,14 @@ def exported(visitors: Visitors, store: Store) -> Callable[[Request], Response]:
             write_archive(title, conversation, messages, file)
             return StreamingResponse(_pieces(file), media_type="application/zip", headers=headers)
         except UserError as error:
-            return PlainTextResponse(str(error), status_code=404 if isinstance(error, NotFoundError) else 413)
+            return _refused(error)
 
     return endpoint
+
+
+def _refused(error: UserError) -> Response:
+    """The sentence of an error: what is not there, or is too much."""
+    return PlainTextResponse(str(error), status_code=404 if isinstance(error, NotFoundError) else 413)
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -99,7 +104,7 @@ def shared(store: Store) -> Callable[[Request], Response]:
         try:
             return HTMLResponse(page(*store.shares.read(request.path_params["token"])), headers=SHARE_HEADERS)
         except UserError as error:
-            return PlainTextResponse(str(error), status_code=404 if isinstance(error, NotFoundError) else 413)
+            return _refused(error)
 
     return endpoint
 

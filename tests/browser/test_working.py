@@ -47,7 +47,7 @@ def test_a_message_is_said_otherwise_with_its_picture_and_both_versions_stay(pag
     asked = page.locator("#chat [data-testid=user]")
     assert "what colour is it?" in "".join(asked.all_inner_texts())
     assert page.locator("#chat [data-testid=user] img").count() == 1
-    press(page, "version:user:-1")
+    press(page, "version:-1")
     holds(page, "1 / 2")
     assert "what do you see?" in "".join(asked.all_inner_texts())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

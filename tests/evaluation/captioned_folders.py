@@ -9,7 +9,7 @@ from PIL import Image as Picture
 
 from nextgpt_chat.media.audio_file import RATE, encode_wav
 from nextgpt_chat.media.video_file import encode_mp4
-from nextgpt_chat.tinyland.captions import caption, clip_caption, free_caption, sound_caption
+from nextgpt_chat.tinyland.captions import caption, clip_caption, free_caption, free_sound_caption, sound_caption
 from nextgpt_chat.tinyland.draw import draw
 from nextgpt_chat.tinyland.film import FRAME_RATE, film
 from nextgpt_chat.tinyland.play import play
@@ -51,7 +51,7 @@ def write_audiocaps(folder: Path) -> Path:
         name = (video, f"Y{video}", str(own + 1))[number % 3]
         (folder / "audio" / "test" / f"{name}.wav").write_bytes(encode_wav(play(scene, rng), RATE, {}))
         rows.append([own, video, 30, as_published(sound_caption(scene))])
-        rows.append([own + 1, video, 30, f"Something, {sound_caption(scene)}"])
+        rows.append([own + 1, video, 30, as_published(free_sound_caption(scene, rng))])
     with (folder / "test.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["audiocap_id", "youtube_id", "start_time", "caption"], *rows])
     return folder

@@ -5,7 +5,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from nextgpt_chat.errors import SetupError
 from nextgpt_chat.store.database import migrate, open_database
-from nextgpt_chat.store.tables import Base, JobEventRow, JobRow, UserRow
+from nextgpt_chat.store.tables import Base, ConversationRow, JobEventRow, JobRow, UserRow
 
 
 def test_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
@@ -116,4 +116,27 @@ def test_readers_and_the_writer_do_not_wait_for_each_other(tmp_path: Path) -> No
         with database.session() as writer:
             writer.add(UserRow(id="newer"))
         assert reader.get(UserRow, "newer") is None
+    database.close()
+
+
+def test_conversations_go_on_where_they_were_when_branches_can_be_chosen(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    engine = create_engine(url)
+    migrate(engine, "m003")
+    when = "2026-01-01 00:00:00.000000"
+    with engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO users VALUES ('u', '{when}')"))
+        for conversation in ("c", "empty"):
+            values = f"('{conversation}', 'u', 'title', '{when}', '{when}')"
+            connection.execute(text(f"INSERT INTO conversations (id, user_id, title, created, updated) VALUES {values}"))
+        for message, parent in (("a", "NULL"), ("b", "'a'"), ("other b", "'a'")):
+            values = f"('{message}', 'c', {parent}, 'user', 'complete', '{{}}', '{when}')"
+            connection.execute(
+                text(f"INSERT INTO messages (id, conversation_id, parent_id, role, status, stats, created) VALUES {values}")
+            )
+    engine.dispose()
+    database = open_database(url)
+    with database.reading() as session:
+        rows = {row.id: (row.leaf_id, row.pinned, row.deleted) for row in session.query(ConversationRow)}
+    assert rows == {"c": ("other b", False, None), "empty": (None, False, None)}
     database.close()

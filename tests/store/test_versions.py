@@ -30,13 +30,13 @@ def test_an_earlier_message_is_said_otherwise_and_both_versions_are_kept(store: 
     assert words(store, user, conversation) == ["uno"]
     shown = store.conversations.messages(user, conversation)[0]
     assert (shown.version, shown.versions, shown.turn.media) == (2, 2, (seen,))
-    store.conversations.choose(user, other, "user", -1)
+    store.conversations.choose(user, other, -1)
     assert words(store, user, conversation) == ["one", "two"]
     say(store, user, conversation, Turn("user", (Text("three"),)))
     assert words(store, user, conversation) == ["one", "two", "three"]
-    store.conversations.choose(user, first, "user", 1)
+    store.conversations.choose(user, first, 1)
     assert words(store, user, conversation) == ["uno"]
-    store.conversations.choose(user, other, "user", -1)
+    store.conversations.choose(user, other, -1)
     assert words(store, user, conversation) == ["one", "two", "three"]
 
 
@@ -45,7 +45,7 @@ def test_the_model_reads_the_branch_that_is_shown(store: Opened) -> None:
     conversation = store.conversations.start(user)
     first = say(store, user, conversation, Turn("user", (Text("one"),)))
     say(store, user, conversation, Turn("user", (Text("uno"),)), first)
-    store.conversations.choose(user, store.conversations.messages(user, conversation)[0].id, "user", -1)
+    store.conversations.choose(user, store.conversations.messages(user, conversation)[0].id, -1)
     store.post(user, "two", conversation)
     claimed = store.jobs.claim("1", "scripted")
     assert claimed is not None
@@ -60,7 +60,7 @@ def test_replies_have_versions_too(store: Opened) -> None:
     answer(store, store.conversations.retry(user, before.id, "scripted", ReplySettings()))
     after = store.conversations.messages(user, conversation)[-1]
     assert (after.version, after.versions) == (2, 2)
-    store.conversations.choose(user, after.id, "assistant", -1)
+    store.conversations.choose(user, after.id, -1)
     assert store.conversations.messages(user, conversation)[-1].id == before.id
 
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_chosen_or_changed(store: Opened) -> None:
     theirs = say(store, other, foreign, Turn("user", (Text("theirs"),)))
     for visitor, message, step in ((user, first, 1), (user, first, -1), (other, first, 0), (user, "x", 0)):
         with pytest.raises(NotFoundError):
-            store.conversations.choose(visitor, message, "user", step)
+            store.conversations.choose(visitor, message, step)
     with pytest.raises(NotFoundError):
         store.conversations.said(other, first)
     for instead in (theirs, "x", store.conversations.messages(user, conversation)[-1].id):
@@ -93,4 +93,4 @@ def test_what_cannot_be_chosen_or_changed(store: Opened) -> None:
             store.conversations.post(user, conversation, Turn("user", (Text("mine"),)), "scripted", ReplySettings(), instead)
     store.post(user, "two", conversation)
     with pytest.raises(BusyError):
-        store.conversations.choose(user, first, "user", 0)
+        store.conversations.choose(user, first, 0)

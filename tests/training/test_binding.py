@@ -1,6 +1,7 @@
 import random
 
 import torch
+from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from nextgpt_chat.encode.imagebind import ImageBind
@@ -39,6 +40,19 @@ def test_half_of_the_scenes_may_move_and_neighbours_differ_little() -> None:
     assert len({first, *others}) == 8
 
 
+def learnt(model: nn.Module, batch: dict[str, Tensor], steps: int) -> list[float]:
+    """The losses on one batch while what is not frozen learns from it."""
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-3)
+    losses = []
+    for _ in range(steps):
+        loss = model(batch)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 def test_a_few_steps_lower_the_loss() -> None:
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
@@ -48,14 +62,7 @@ def test_a_few_steps_lower_the_loss() -> None:
     assert batch["bound"].any()
     assert not batch["bind"].all()
     assert not batch["asked"].all()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    losses = []
-    for _ in range(8):
-        loss = model(batch)["loss"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = learnt(model, batch, 8)
     assert losses[-1] < 0.9 * losses[0]
 
 
@@ -73,14 +80,7 @@ def test_the_audio_tower_learns_alone_and_from_voices_that_are_nobodys() -> None
     assert not batch["asked"][~odd].logical_not().any()
     assert batch["bound"].any()
     loss = SoundLoss(BindingLoss(imagebind, tokenizer.pad_token_id)).train()
-    optimizer = torch.optim.AdamW([weight for weight in loss.parameters() if weight.requires_grad], lr=1e-3)
-    values = []
-    for _ in range(6):
-        value = loss(batch)["loss"]
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        values.append(value.item())
+    values = learnt(loss, batch, 6)
     assert values[-1] < 0.8 * values[0]
     changed = {name.split(".")[1] for name, tensor in imagebind.state_dict().items() if not tensor.equal(before[name])}
     assert changed == {"audio"}

@@ -140,10 +140,10 @@ def test_events_called_past_the_page_give_a_stranger_nothing(app: App) -> None:
             ("on_send", None, {"box": text, "changing": asked, **here}),
             ("on_send", None, {"box": text, "changing": asked}),
             ("on_send", None, {"box": text, "attached": f"{reply}:0"}),
-            *(("on_act", {"index": verb, "value": asked}, here) for verb in ("edit", "version:user:0")),
+            *(("on_act", {"index": verb, "value": asked}, here) for verb in ("edit", "version:0")),
             *(
                 ("on_act", {"index": verb, "value": reply}, here)
-                for verb in ("again:0", "use:0", "rate:-1:1", "reason:-1:harm", "version:assistant:0")
+                for verb in ("again:0", "use:0", "rate:-1:1", "reason:-1:harm", "version:0")
             ),
         ]
         for handler, event, given in attacks:

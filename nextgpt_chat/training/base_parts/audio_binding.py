@@ -16,7 +16,7 @@ from nextgpt_chat.encode.imagebind import AUDIO, ImageBind
 from nextgpt_chat.tinyland.captions import sound_caption
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import HEARD, Scene
-from nextgpt_chat.training.base_parts.imagebind import LENGTH, BindingLoss
+from nextgpt_chat.training.base_parts.imagebind import BINARY_WEIGHT, LENGTH, BindingLoss
 from nextgpt_chat.training.captioned import captioned_sound, fits, scene_batch, text_batch
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pictures import clip_batch
@@ -77,7 +77,7 @@ class SoundLoss(nn.Module):
         heard, missed, false = self.binding.questions(sounds, texts, batch["heard"], batch["asked"])
         bound, unbound, _ = self.binding.questions(batch["clips"], sounds, batch["bound"], batch["bind"])
         words, misheard = self.binding.caption(AUDIO, sounds, batch["canonical"])
-        loss = 2 * (heard + bound) + words
+        loss = BINARY_WEIGHT * (heard + bound) + words
         return {"loss": loss, "misheard": misheard, "missed": missed, "false": false, "unbound": unbound}
 
 

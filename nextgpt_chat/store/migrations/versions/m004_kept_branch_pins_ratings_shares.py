@@ -9,9 +9,17 @@ from alembic import op
 revision = "m004"
 down_revision = "m003"
 
+NEWEST = """
+UPDATE conversations SET leaf_id = (
+    SELECT id FROM messages WHERE conversation_id = conversations.id ORDER BY number DESC LIMIT 1
+)
+"""
+"""Until now the branch of the newest message was shown."""
+
 
 def upgrade() -> None:
     op.add_column("conversations", sa.Column("leaf_id", sa.String(32), nullable=True))
+    op.execute(NEWEST)
     op.add_column("conversations", sa.Column("pinned", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("conversations", sa.Column("deleted", sa.DateTime(), nullable=True))
     op.create_table(
