@@ -23,7 +23,7 @@ HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 @media (min-width: 1240px) { .gradio-container:has(#side.open) { margin-left: max(310px, calc((100vw - 900px) / 2)) !important; } }
 body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 312px) !important; }
-@media (max-width: 640px) { body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 402px) !important; } }
+@media (max-width: 640px) { body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 402px) !important; } body:has(#status p) #chat { height: calc(100dvh - 405px) !important; } }
 </style>"""
 """Gradio puts its own prefix before every selector of `css`, which would turn one on the container itself, or around it, into one that fits nothing."""
 
@@ -76,6 +76,6 @@ footer { display: none !important; }
 #earlier input { position: absolute; opacity: 0; }
 #earlier label:focus-within { outline: 2px solid var(--primary-500); }
 #earlier label span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0; color: inherit; }
-@media (max-width: 640px) { #actions:has(#status p) { flex-wrap: wrap; } #status:has(p) { flex: 1 1 100% !important; order: -1; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; } #wanted .wrap { gap: 3px; } #wanted label { padding: 2px 7px; } #chat { height: calc(100dvh - 352px) !important; } .gradio-container { padding: 0 6px !important; } }
+@media (max-width: 640px) { #actions:has(#status p) { flex-wrap: wrap; } #status:has(p) { flex: 1 1 100% !important; order: -1; } #status p { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; } #actions:has(#keep) #retry { display: none; } #wanted .wrap { gap: 3px; } #wanted label { padding: 2px 7px; } #chat { height: calc(100dvh - 352px) !important; } .gradio-container { padding: 0 6px !important; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

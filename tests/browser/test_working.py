@@ -58,6 +58,12 @@ def test_an_earlier_medium_goes_with_the_next_message(page: Page) -> None:
     finished(page, 1)
     press(page, "use:0")
     holds(page, "Goes with your next message: picture (", "#status")
+    for name in ("#keep", "#compose"):
+        box = page.locator(name).bounding_box()
+        assert box is not None
+        assert page.viewport_size is not None
+        assert box["x"] + box["width"] <= page.viewport_size["width"]
+        assert box["y"] + box["height"] <= page.viewport_size["height"]
     page.locator("#keep").click()
     page.wait_for_function("!document.querySelector('#status').innerText.trim()", timeout=PATIENCE)
     press(page, "use:0")
