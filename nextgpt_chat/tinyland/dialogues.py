@@ -115,24 +115,28 @@ def dialogue(rng: random.Random, turns: int, new_scene: NewScene = training_scen
 def distracted_dialogue(
     rng: random.Random, turns: int, new_scene: NewScene = training_scenes, kinds: Sequence[str] = KINDS
 ) -> list[Exchange]:
-    """A conversation about one medium in which things are named that it does not show.
+    """A conversation about one medium with other things in between: things that it does not show, small talk, its sound.
 
-    "Are they cars? They are clouds, not cars. Now in the middle." What was named last is not what is meant; where `dialogue` leads is too
-    seldom here for a small model to learn it.
+    "Are they cars? They are clouds, not cars. Now in the middle." What was named last is not what is meant, and what was made last is not
+    what is changed; where `dialogue` leads is too seldom here for a small model to learn it.
     """
     medium = new_medium(rng, _kind(rng, kinds), new_scene)
     first = request(medium, rng) if turns > 1 and rng.random() < 0.4 else question(medium, rng, "whether", shown=True)
     exchanges = [first]
     while len(exchanges) < turns:
         dice = rng.random()
-        if dice < 0.4:
+        sound = turn(medium, "audio", rng) if medium.kind != "audio" and "audio" in kinds and len(exchanges) + 1 < turns else None
+        if dice < 0.15 and sound:
+            exchanges += [sound, edit(medium, rng, ONLY_SEEN[medium.kind])]
+            medium = exchanges[-1].made[0]
+        elif dice < 0.4:
             exchanges.append(question(medium, rng, "whether"))
-        elif dice < 0.5:
-            exchanges.append(outside_request(rng, kinds=tuple(kinds)))
-        elif dice < 0.75:
+        elif dice < 0.55:
+            exchanges.append(outside_request(rng, kinds=tuple(kinds)) if rng.random() < 0.5 else small_talk(rng))
+        elif dice < 0.8:
             exchanges.append(edit(medium, rng))
             medium = exchanges[-1].made[0]
-        elif dice < 0.9:
+        elif dice < 0.93:
             exchanges.append(question(medium, rng))
         else:
             exchanges.append(describe(medium, rng))

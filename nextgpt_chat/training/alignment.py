@@ -98,7 +98,7 @@ class Tools:
         """
         scenes, unnamed = [medium.scene for medium, _ in drawn], [names for _, names in drawn]
         captions = [*(medium.caption for medium, _ in drawn), *(medium.caption or "" for medium in files)]
-        words = named_caption_batch(self.tokenizer, captions, [*unnamed, *[()] * len(files)], INPUT_TOKENS[kind] + 2)[:, 1:-1]
+        words = named_caption_batch(self.tokenizer, captions, [*unnamed, *[()] * len(files)], INPUT_TOKENS[kind] + 2, kind)[:, 1:-1]
         foreign = torch.tensor([*[False] * len(drawn), *(medium.caption not in canonical_captions(kind) for medium in files)])
         padding = (words == self.tokenizer.eos_token_id) | foreign[:, None]
         rendered = RENDERED[kind](scenes, rng, unnamed) if drawn else ()
@@ -111,7 +111,7 @@ class Tools:
 RENDERED: dict[str, Callable[[list[Scene], random.Random, list[Collection[str]]], Tensor]] = {
     "image": picture_batch,
     "video": partial(clip_batch, frames=2),
-    "audio": lambda scenes, rng, _unnamed: mel_batch(scenes, rng),
+    "audio": mel_batch,
 }
 """What the encoder gets, by kind."""
 PROMPT_LENGTHS = {

@@ -45,8 +45,13 @@ CHANGED = {"thing": 3, "colour": 4, "size": 1, "place": 1, "count": 1, "time": 1
 PARTIAL = 0.75
 """Share of captions that name only one to `MOST` attributes; the others name all six, half of them in the canonical form."""
 MOST = 3
-COLOUR_TOKEN, THING_TOKEN = 3, 4
-"""Places of the colour and the thing in a canonical caption: begin, number, size, colour, thing, ..."""
+NAMED_AT: dict[str, dict[str, list[int]]] = {
+    "image": {"colour": [3], "thing": [4]},
+    "video": {"colour": [3], "thing": [4]},
+    "audio": {"thing": [3, 4]},
+}
+"""Places of what may have no name in a canonical caption: begin, number, size, colour, thing, ... of what is seen, and begin, number, size,
+thing, what it does of what is heard."""
 
 NAMES = (
     *COLOURS,
@@ -87,12 +92,18 @@ def canonical_captions(kind: str) -> frozenset[str]:
 
 
 def named_caption_batch(
-    tokenizer: PreTrainedTokenizerBase, captions: Sequence[str], unnamed: Sequence[Collection[str]], length: int
+    tokenizer: PreTrainedTokenizerBase,
+    captions: Sequence[str],
+    unnamed: Sequence[Collection[str]],
+    length: int,
+    kind: str = "image",
 ) -> Tensor:
-    """Canonical captions as ids [B, length], begun and ended, with padding in the place of what has no name."""
+    """Canonical captions of media of a kind as ids [B, length], begun and ended, with padding in the place of what has no name."""
     ids, _ = text_batch(tokenizer, [f" {caption}" for caption in captions], length)
-    for name, token in (("colour", COLOUR_TOKEN), ("thing", THING_TOKEN)):
-        ids[torch.tensor([name in names for names in unnamed]), token] = tokenizer.pad_token_id
+    for name, places in NAMED_AT[kind].items():
+        odd = torch.tensor([name in names for names in unnamed])
+        for place in places:
+            ids[odd, place] = tokenizer.pad_token_id
     return ids
 
 

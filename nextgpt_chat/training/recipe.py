@@ -1,7 +1,7 @@
 """The whole recipe in order, from nothing to a checkpoint.
 
-- `tokenizer`, then from its words `language_model`, and from its words, pictures, clips and sounds `imagebind`, whose audio tower `audio_binding`
-  trains further;
+- `tokenizer`, then from its words `language_model`, and from its words, pictures, clips and sounds `imagebind`, whose towers `audio_binding`
+  and `vision_binding` train further;
 - `image_vae` and `image_diffusion` make the image decoder, whose text encoder is the beginning of ImageBind's text tower;
 - `video_diffusion` makes the video decoder on the same autoencoder and text encoder; `vocoder`, `audio_vae` and `audio_diffusion` make the
   audio decoder;
@@ -30,6 +30,7 @@ from nextgpt_chat.training.base_parts import (
     language_model,
     tokenizer,
     video_diffusion,
+    vision_binding,
     vocoder,
 )
 from nextgpt_chat.training.loop import processes
@@ -45,6 +46,7 @@ STAGES: dict[str, Train | None] = {
     "language_model": language_model.train,
     "imagebind": imagebind.train,
     "audio_binding": audio_binding.train,
+    "vision_binding": vision_binding.train,
     "image_vae": image_vae.train,
     "image_diffusion": image_diffusion.train,
     "video_diffusion": video_diffusion.train,

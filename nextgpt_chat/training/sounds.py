@@ -1,7 +1,7 @@
 """Batches of Tinyland's sounds for the parts that learn from samples."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,8 +24,14 @@ def sound_batch(scenes: Sequence[Scene], rng: random.Random) -> Tensor:
     return torch.from_numpy(np.stack([play(scene, rng, voice) for scene, voice in zip(scenes, voices, strict=True)]))
 
 
-def mel_batch(scenes: Sequence[Scene], rng: random.Random) -> Tensor:
-    """Scenes as log-mel spectrograms [B, T, M], rendered `AT_ONCE` at a time."""
+def mel_batch(scenes: Sequence[Scene], rng: random.Random, unnamed: Sequence[Collection[str]] | None = None) -> Tensor:
+    """Scenes as log-mel spectrograms [B, T, M], rendered `AT_ONCE` at a time.
+
+    `unnamed` says for each scene what has no name in its sound: with `thing`, its voice is one that nothing has.
+    """
+    odd = ["thing" in names for names in unnamed or [()] * len(scenes)]
+    names = any_names(rng, sum(odd))
+    scenes = [replace(scene, thing=names.pop()) if nameless else scene for scene, nameless in zip(scenes, odd, strict=True)]
     pieces = [scenes[i : i + AT_ONCE] for i in range(0, len(scenes), AT_ONCE)]
     return torch.cat([log_mel(sound_batch(piece, rng)) for piece in pieces])
 

@@ -15,8 +15,8 @@ from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.talk import odd_questions, some_medium
 
 PLAN = Plan(steps=1200, rate=3e-3, decay=0.0, bf16=True, compiled="language_model.model", save_every=100)
-DESCRIBED, ASKED, ODD = 24, 16, 24
-"""Media in a batch that are described, that are asked about, and that show a thing or a colour without a name."""
+DESCRIBED, ASKED, ODD = 24, 16, 32
+"""Media in a batch that are described, that are asked about, and that have a thing or a colour without a name."""
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:

@@ -23,7 +23,7 @@ from nextgpt_chat.training.talk import comparisons, dialogue_batch, fitting, mix
 log = logging.getLogger(__name__)
 
 PLAN = Plan(steps=1600, rate=1.5e-3, decay=0.0, bf16=True, compiled="language_model.model")
-EXCHANGES, DISTRACTED, MIXES, COMPARISONS, ODD, ODD_CAPTIONS = 64, 32, 16, 12, 16, 16
+EXCHANGES, DISTRACTED, MIXES, COMPARISONS, ODD, ODD_CAPTIONS = 64, 32, 16, 12, 22, 16
 """Exchanges of dialogues in a batch, of distracted ones, exchanges with several media, questions that ask for a comparison, questions about a
 thing or a colour whose other half has no name, and captions with any words in the place of colours and things."""
 READ = 32

@@ -117,11 +117,13 @@ def mixes(rng: random.Random, count: int) -> list[Exchange]:
 
 
 def odd_questions(rng: random.Random, count: int) -> list[Exchange]:
-    """What thing is it, where its colour has no name; what colour is it, where its shape has none: so that neither answers for the other."""
+    """What thing is it, where its colour has no name; what colour is it, where its shape has none; how many are heard, where nothing has
+    their voice: so that none answers for the other."""
     asked: list[Exchange] = []
     while len(asked) < count:
-        medium = new_medium(rng, rng.choice(("image", "image", "video")), training_scenes)
-        name, unnamed = rng.choice((("thing", "colour"), ("colour", "thing")))
+        medium = new_medium(rng, rng.choice(("image", "image", "video", "audio")), training_scenes)
+        seen, heard = (("thing", "colour"), ("colour", "thing")), (("count", "thing"), ("size", "thing"))
+        name, unnamed = rng.choice(heard if medium.kind == "audio" else seen)
         exchange = question(medium, rng, name, shown=True)
         if name == "thing" or medium.scene.thing not in exchange.ask:
             asked.append(replace(exchange, unnamed=(unnamed,)))

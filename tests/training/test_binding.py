@@ -6,8 +6,10 @@ from transformers import AutoTokenizer
 
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.tinyland.scene import HEARD, MOVING, Scene
-from nextgpt_chat.training.base_parts.audio_binding import SoundLoss, sound_bank, sound_batch_of
+from nextgpt_chat.training.base_parts.audio_binding import sound_bank, sound_batch_of
 from nextgpt_chat.training.base_parts.imagebind import BindingLoss, binding_batch, new_imagebind, rendered_sounds
+from nextgpt_chat.training.base_parts.one_tower import TowerLoss
+from nextgpt_chat.training.base_parts.vision_binding import clip_batch_of, sound_vectors
 from nextgpt_chat.training.captioned import captioned, captioned_sound, fits, neighbours, scene_batch
 from tests.conftest import CHECKPOINT
 
@@ -79,8 +81,28 @@ def test_the_audio_tower_learns_alone_and_from_voices_that_are_nobodys() -> None
     assert (~batch["bind"]).any(dim=0).equal(odd)
     assert not batch["asked"][~odd].logical_not().any()
     assert batch["bound"].any()
-    loss = SoundLoss(BindingLoss(imagebind, tokenizer.pad_token_id)).train()
+    loss = TowerLoss(BindingLoss(imagebind, tokenizer.pad_token_id), "audio").train()
     values = learnt(loss, batch, 6)
     assert values[-1] < 0.8 * values[0]
     changed = {name.split(".")[1] for name, tensor in imagebind.state_dict().items() if not tensor.equal(before[name])}
     assert changed == {"audio"}
+
+
+def test_the_vision_tower_learns_alone_from_things_and_colours_without_a_name() -> None:
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
+    imagebind = ImageBind.from_pretrained(CHECKPOINT / "imagebind")
+    before = {name: tensor.clone() for name, tensor in imagebind.state_dict().items()}
+    batch = clip_batch_of(sound_vectors(imagebind, random.Random(5), 100), tokenizer, 40, random.Random(6))
+    nameless = batch["canonical"] == tokenizer.pad_token_id
+    assert 0.3 < nameless[:, 3].float().mean() < 0.5
+    assert 0.3 < nameless[:, 4].float().mean() < 0.5
+    assert not (nameless[:, 3] & nameless[:, 4]).any()
+    assert (~batch["bind"]).any(dim=0).equal(nameless[:, 4])
+    assert batch["bound"].any()
+    assert not batch["asked"].all()
+    loss = TowerLoss(BindingLoss(imagebind, tokenizer.pad_token_id), "video").train()
+    values = learnt(loss, batch, 4)
+    assert values[-1] < 0.9 * values[0]
+    changed = {name.split(".")[1] for name, tensor in imagebind.state_dict().items() if not tensor.equal(before[name])}
+    assert changed == {"vision"}

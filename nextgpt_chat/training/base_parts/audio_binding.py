@@ -1,26 +1,27 @@
-"""The audio tower of ImageBind goes on alone, bound to frozen towers, as ImageBind binds what it hears (arXiv 2305.05665, section 3.2).
+"""The audio tower of ImageBind goes on alone.
 
 Many more sounds than at first, and a share of them from voices that nothing in Tinyland has: without those the tower learns that three
 small sounds are no bells, only because no training sound has three small bells.
 """
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from nextgpt_chat.encode.imagebind import AUDIO, ImageBind
+from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.tinyland.captions import sound_caption
 from nextgpt_chat.tinyland.holdout import training_scene
 from nextgpt_chat.tinyland.scene import HEARD, Scene
-from nextgpt_chat.training.base_parts.imagebind import BINARY_WEIGHT, LENGTH, BindingLoss
-from nextgpt_chat.training.captioned import captioned_sound, fits, scene_batch, text_batch
-from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.base_parts.imagebind import LENGTH, BindingLoss
+from nextgpt_chat.training.base_parts.one_tower import Batch, TowerLoss
+from nextgpt_chat.training.captioned import captioned_sound, fits, named_caption_batch, scene_batch, text_batch
+from nextgpt_chat.training.loop import Plan, fit, processes
 from nextgpt_chat.training.pictures import clip_batch
-from nextgpt_chat.training.sounds import any_names, mel_batch
+from nextgpt_chat.training.sounds import mel_batch
 
 PLAN = Plan(steps=1500, rate=1e-3, decay=0.02, bf16=True, save_every=100)
 SOUNDS, IMAGINED = 12_000, 0.4
@@ -29,10 +30,6 @@ CLIPS = 15
 """Batches of scenes whose clips the frozen tower sees once, before training."""
 HEARD_AT_ONCE, SEEN_AT_ONCE = 96, 96
 """Sounds in a batch, and the clips that they are compared with."""
-VOICE = slice(3, 5)
-"""Places of the thing and of what it does in a canonical caption: begin, number, size, thing, what it does, end."""
-
-Batch = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -50,43 +47,11 @@ class Bank:
     """[C, E], what the frozen tower sees."""
 
 
-class SoundLoss(nn.Module):
-    """`BindingLoss` with everything frozen but the audio tower, the bias and the captioner of sounds."""
-
-    def __init__(self, binding: BindingLoss) -> None:
-        super().__init__()
-        self.binding = binding.requires_grad_(False)
-        for module in (
-            binding.imagebind.modality_preprocessors,
-            binding.imagebind.modality_trunks,
-            binding.imagebind.modality_heads,
-        ):
-            module[AUDIO].requires_grad_(True)
-        binding.bias.requires_grad_(True)
-        binding.captioners[AUDIO].requires_grad_(True)
-
-    def forward(self, batch: Batch) -> Losses:
-        """`mels` [B, T, M], their captions as `ids` [B, L] with the end positions `last`, and `clips` [C, E].
-
-        `heard` [B, B] and `bound` [C, B] say what belongs together; `asked` and `bind` of the same shapes are false where the thing is named
-        or seen and the voice is not that of a thing. `canonical` [B, LENGTH] are the canonical captions.
-        """
-        sounds = self.binding.imagebind.encode_media(batch["mels"], "audio").float()
-        with torch.no_grad():
-            texts = self.binding.imagebind.encode_text(batch["ids"], batch["last"]).float()
-        heard, missed, false = self.binding.questions(sounds, texts, batch["heard"], batch["asked"])
-        bound, unbound, _ = self.binding.questions(batch["clips"], sounds, batch["bound"], batch["bind"])
-        words, misheard = self.binding.caption(AUDIO, sounds, batch["canonical"])
-        loss = BINARY_WEIGHT * (heard + bound) + words
-        return {"loss": loss, "misheard": misheard, "missed": missed, "false": false, "unbound": unbound}
-
-
 def sound_bank(imagebind: ImageBind, rng: random.Random, count: int, clips: int) -> Bank:
     """Renders `count` sounds, and `clips` batches of scenes for the frozen tower to see."""
     heard = [training_scene(rng, ("audio",)) for _ in range(count)]
     odd = [rng.random() < IMAGINED for _ in heard]
-    names = any_names(rng, count)
-    mels = mel_batch([replace(s, thing=name) if o else s for s, o, name in zip(heard, odd, names, strict=True)], rng)
+    mels = mel_batch(heard, rng, [("thing",) if nameless else () for nameless in odd])
     batches = [scene_batch(rng) for _ in range(clips)]
     with torch.no_grad():
         imagebind.eval()
@@ -103,33 +68,32 @@ def sound_batch_of(bank: Bank, tokenizer: PreTrainedTokenizerBase, length: int, 
     captions, kept = zip(*(captioned_sound(scene, rng) for scene in heard), strict=True)
     ids, last = text_batch(tokenizer, list(captions), length)
     named = torch.tensor(["thing" in names for names in kept])
-    canonical = text_batch(tokenizer, [f" {sound_caption(scene)}" for scene in heard], LENGTH)[0]
-    canonical[odd, VOICE] = tokenizer.pad_token_id
+    unnamed = [("thing",) if nameless else () for nameless in odd]
     return {
-        "mels": bank.mels[chosen],
+        "media": bank.mels[chosen],
         "ids": ids[:, : last.max() + 1],
         "last": last,
-        "clips": bank.clips[shown],
-        "heard": fits(heard, heard, kept),
+        "others": bank.clips[shown],
+        "told": fits(heard, heard, kept),
         "asked": ~(odd[:, None] & named[None]),
         "bound": fits(seen, heard, [HEARD] * len(heard)),
         "bind": ~odd[None].expand(len(seen), -1),
-        "canonical": canonical,
+        "canonical": named_caption_batch(tokenizer, [sound_caption(scene) for scene in heard], unnamed, LENGTH, "audio"),
     }
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
-    """Trains the audio tower of `parts/towers` further, with a captioner and a bias of its own, and saves all towers as `parts/imagebind`."""
+    """Trains the audio tower of `parts/towers` further, with a captioner and a bias of its own, and saves all towers as `parts/towers_that_hear`."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
     imagebind = ImageBind.from_pretrained(parts / "towers")
     share = min(1.0, scale)
     sounds, clips = max(HEARD_AT_ONCE, round(SOUNDS * share)), max(1, round(CLIPS * share))
     bank = sound_bank(imagebind, random.Random(f"{seed}/sounds"), sounds, clips)
-    loss = SoundLoss(BindingLoss(imagebind, tokenizer.pad_token_id))
+    loss = TowerLoss(BindingLoss(imagebind, tokenizer.pad_token_id), "audio")
 
     def batch(rng: random.Random) -> Batch:
         return sound_batch_of(bank, tokenizer, imagebind.config.text_length, rng)
 
     fit(loss, PLAN.scaled(scale), batch, lambda module, rows: module(rows), folder, seed)
     if processes().is_main_process:
-        imagebind.save_pretrained(parts / "imagebind", torch.float32)
+        imagebind.save_pretrained(parts / "towers_that_hear", torch.float32)

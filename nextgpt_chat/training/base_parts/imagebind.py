@@ -10,6 +10,7 @@ easier to tell apart. The captioners are thrown away after training.
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -120,42 +121,72 @@ def rendered_sounds(rng: random.Random, count: int) -> tuple[list[Scene], Tensor
     return scenes, mel_batch(scenes, rng)
 
 
-def binding_batch(
-    tokenizer: PreTrainedTokenizerBase, sounds: tuple[Sequence[Scene], Tensor], text_length: int, rng: random.Random
-) -> Batch:
-    """Clips, some of `sounds`, and a caption of each, with what belongs together."""
+@dataclass(frozen=True)
+class Shown:
+    """Scenes as clips with captions."""
+
+    scenes: list[Scene]
+    clips: Tensor
+    """[B, F, 3, S, S]."""
+    captions: list[str]
+    kept: list[frozenset[str]]
+    """What each caption names."""
+    asked: Tensor
+    """[B, B], false where a caption names what has no name in a clip."""
+    nameless: Tensor
+    """[B], true where the thing has no name."""
+    canonical: Tensor
+    """[B, LENGTH], with padding in the place of what has no name."""
+
+
+def shown_scenes(tokenizer: PreTrainedTokenizerBase, rng: random.Random, unnamed_share: float) -> Shown:
+    """Scenes that training may show; colours have no name in a share of them, and things in as large a share of the others."""
     scenes = scene_batch(rng)
-    chosen = [rng.randrange(len(sounds[0])) for _ in range(HEARD_AT_ONCE)]
-    heard_scenes = [sounds[0][i] for i in chosen]
     captions, kept = zip(*(captioned(scene, rng) for scene in scenes), strict=True)
-    sound_captions, sound_kept = zip(*(captioned_sound(scene, rng) for scene in heard_scenes), strict=True)
-    ids, last = text_batch(tokenizer, [*captions, *sound_captions], text_length)
-    unnamed = random_unnamed(rng, len(scenes), UNNAMED, UNNAMED)
+    unnamed = random_unnamed(rng, len(scenes), unnamed_share, unnamed_share)
     still = [scene.motion == "stay" for scene in scenes]  # which looks like a picture, and is captioned as one
     told = [caption(scene) if rests else clip_caption(scene) for scene, rests in zip(scenes, still, strict=True)]
-    canonical = named_caption_batch(tokenizer, told, unnamed, LENGTH)
-    canonical_sounds = text_batch(tokenizer, [f" {sound_caption(scene)}" for scene in heard_scenes], LENGTH)[0]
     asked = torch.ones(len(scenes), len(scenes), dtype=torch.bool)
     for name in ("colour", "thing"):
         odd, named = (torch.tensor([name in names for names in each]) for each in (unnamed, kept))
         asked &= ~(odd[:, None] & named[None])
-    nameless = torch.tensor(["thing" in names for names in unnamed])
+    return Shown(
+        scenes,
+        clip_batch(scenes, rng, unnamed, frames=2),
+        list(captions),
+        list(kept),
+        asked,
+        torch.tensor(["thing" in names for names in unnamed]),
+        named_caption_batch(tokenizer, told, unnamed, LENGTH),
+    )
+
+
+def binding_batch(
+    tokenizer: PreTrainedTokenizerBase, sounds: tuple[Sequence[Scene], Tensor], text_length: int, rng: random.Random
+) -> Batch:
+    """Clips, some of `sounds`, and a caption of each, with what belongs together."""
+    shown = shown_scenes(tokenizer, rng, UNNAMED)
+    chosen = [rng.randrange(len(sounds[0])) for _ in range(HEARD_AT_ONCE)]
+    heard_scenes = [sounds[0][i] for i in chosen]
+    sound_captions, sound_kept = zip(*(captioned_sound(scene, rng) for scene in heard_scenes), strict=True)
+    ids, last = text_batch(tokenizer, [*shown.captions, *sound_captions], text_length)
+    canonical_sounds = text_batch(tokenizer, [f" {sound_caption(scene)}" for scene in heard_scenes], LENGTH)[0]
     return {
-        "clips": clip_batch(scenes, rng, unnamed, frames=2),
+        "clips": shown.clips,
         "mels": sounds[1][chosen],
         "ids": ids[:, : last.max() + 1],  # attention is causal, so what stands behind the longest caption changes nothing
         "last": last,
-        "seen": fits(scenes, scenes, kept),
-        "asked": asked,
+        "seen": fits(shown.scenes, shown.scenes, shown.kept),
+        "asked": shown.asked,
         "heard": fits(heard_scenes, heard_scenes, sound_kept),
-        "bound": fits(scenes, heard_scenes, [HEARD] * len(heard_scenes)),
-        "bind": ~nameless[:, None].expand(-1, len(heard_scenes)),
-        "canonical": torch.cat([canonical, canonical_sounds]),
+        "bound": fits(shown.scenes, heard_scenes, [HEARD] * len(heard_scenes)),
+        "bind": ~shown.nameless[:, None].expand(-1, len(heard_scenes)),
+        "canonical": torch.cat([shown.canonical, canonical_sounds]),
     }
 
 
 def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
-    """Trains the towers and saves them as `parts/towers`, which `audio_binding` makes `parts/imagebind` of."""
+    """Trains the towers and saves them as `parts/towers`, which `audio_binding` and `vision_binding` train further."""
     tokenizer = AutoTokenizer.from_pretrained(parts / "tokenizer")
     model = BindingLoss(new_imagebind(len(tokenizer)), tokenizer.pad_token_id)
     sounds = rendered_sounds(random.Random(seed), max(HEARD_AT_ONCE, round(SOUNDS * min(1.0, scale))))
