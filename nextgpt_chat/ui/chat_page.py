@@ -18,6 +18,7 @@ from nextgpt_chat.export.archive import literal
 from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.store import Store
+from nextgpt_chat.ui.api import Api
 from nextgpt_chat.ui.message_box import EMPTY, message_box, written
 from nextgpt_chat.ui.reply_panel import Given, ReplyPanel
 from nextgpt_chat.ui.scripts import CHOOSE, OPEN_SIDEBAR, SHOW_ADDRESS
@@ -42,6 +43,7 @@ class ChatPage:
         self.ratings, self.worker, self.visitors = store.ratings, worker, visitors
         self.side = Sidebar(store.library, store.shares, visitors)
         self.panel = ReplyPanel(checkpoint, settings.steps)
+        self.api = Api(settings, checkpoint, store, worker, visitors, self.panel)
         self.watching = Watching(checkpoint, store.conversations, store.jobs, worker)
 
     def build(self) -> gr.Blocks:
@@ -73,6 +75,7 @@ class ChatPage:
                 self.retry = gr.Button("Retry", size="sm", visible=False, elem_id="retry")
             self.box = message_box(self.checkpoint)
             self.chosen = gr.HTML("", visible="hidden", js_on_load=CHOOSE)
+            self.api.build(self.box)
             self._wire(page)
         return page
 

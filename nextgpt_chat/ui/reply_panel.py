@@ -1,6 +1,7 @@
 """How replies are made, as far as a person chooses it: kinds of media above the message box, numbers in the sidebar."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
@@ -61,13 +62,23 @@ class ReplyPanel:
 
     def chosen(self, given: Given) -> ReplySettings:
         """The values of `inputs` as settings. Raises `InputError` for what lies outside of the bounds."""
-        seed = round(_within("seed", given[self.seed], ANY_SEED, LAST_SEED))
+        return self.settings(
+            given[self.seed], given[self.temperature], given[self.number], given[self.guidance], given[self.wanted] or ()
+        )
+
+    def settings(
+        self, seed: float = ANY_SEED, temperature: float = 0, steps: float = 0, guidance: float = 0, kinds: Collection[str] = ()
+    ) -> ReplySettings:
+        """Settings within the model's bounds; what is left out is the model's own. Raises `InputError` for what lies outside."""
+        if not isinstance(kinds, list | tuple) or any(kind not in self.kinds for kind in kinds):
+            raise InputError(f"The kinds are {kinds}. Accepted is a list of: {', '.join(self.kinds)}.")
+        seed = round(_within("seed", seed, ANY_SEED, LAST_SEED))
         return ReplySettings(
             seed=None if seed == ANY_SEED else seed,
-            temperature=_within("temperature", given[self.temperature], 0, HOTTEST),
-            steps=round(_within("number of denoising steps", given[self.number], 0, self.most_steps)) or self.steps,
-            guidance=_within("guidance scale", given[self.guidance], 0, self.most_guidance) or None,
-            kinds=tuple(kind for kind in self.kinds if kind in (given[self.wanted] or [])),
+            temperature=_within("temperature", temperature, 0, HOTTEST),
+            steps=round(_within("number of denoising steps", steps, 0, self.most_steps)) or self.steps,
+            guidance=_within("guidance scale", guidance, 0, self.most_guidance) or None,
+            kinds=tuple(kind for kind in self.kinds if kind in kinds),
         )
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from nextgpt_chat.training import loop
 from nextgpt_chat.training.loop import COMPILED_FROM, Plan, batches, fit
 
 PLAN = Plan(steps=20, rate=0.1, decay=0.0, save_every=5)
@@ -74,3 +75,9 @@ def test_a_run_leaves_its_curve_its_log_and_its_plan(tmp_path: Path) -> None:
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert json.loads((tmp_path / "plan.json").read_text())["steps"] == 20
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bfloat16_is_for_processors_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda there=there: {"avx2": True, "avx512_bf16": there})
+        assert loop._has_bf16() is there
