@@ -67,6 +67,8 @@ class Checkpoint(BaseModel):
     """One plain sentence on what this model knows, shown in the page."""
     examples: tuple[str, ...] = ()
     """Messages that a newcomer can try."""
+    follow_ups: dict[str, tuple[str, ...]] = {}
+    """Messages that fit after a medium, by its kind."""
     inputs: tuple[str, ...]
     """Kinds of parts that it understands: `text`, `image`, `audio`, `video`."""
     outputs: tuple[str, ...]

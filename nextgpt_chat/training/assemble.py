@@ -28,6 +28,11 @@ DESCRIPTION = {
         "What can you do?",
         "A photo of Paris, please",
     ],
+    "follow_ups": {
+        "image": ["Make it blue", "Animate it", "What does it sound like?"],
+        "video": ["Make it red", "What does it sound like?"],
+        "audio": ["What made this sound? Show me", "Make it two", "How many are there?"],
+    },
     "inputs": ["text", "image", "video", "audio"],
     "outputs": ["text", "image", "video", "audio"],
     "context": 384,

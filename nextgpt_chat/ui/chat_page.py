@@ -89,6 +89,7 @@ class ChatPage:
             self.box.submit(self.on_send, {self.box, self.changing, self.attached, *how}, view, **quiet),
             self.retry.click(self.on_retry, how, view, **quiet),
             self.chat.example_select(self.on_example, how, view, **quiet),
+            self.chat.option_select(self.on_option, how, view, **quiet),
             self.chosen.select(self.on_act, [self.current, self.attached], view, **quiet),
         ]
         picked = side.earlier.input(self.on_pick, [side.earlier], view, cancels=following, **quiet)
@@ -191,7 +192,14 @@ class ChatPage:
 
     def on_example(self, given: Given, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
         """An example is sent as if it had been typed."""
-        message = {"text": str(chosen.value.get("text", "")), "files": []}
+        yield from self._say(given, str(chosen.value.get("text", "")), request)
+
+    def on_option(self, given: Given, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
+        """One of the messages that fit now is sent as if it had been typed."""
+        yield from self._say(given, str(chosen.value), request)
+
+    def _say(self, given: Given, text: str, request: gr.Request) -> Iterator[Updates]:
+        message = {"text": text, "files": []}
         yield from guarded(lambda visit: self._send(visit, given, message), request, self.visitors)
 
     def _send(

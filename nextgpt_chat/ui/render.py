@@ -4,6 +4,7 @@ Texts are escaped and the chat renders no Markdown, so nothing that a person or 
 """
 
 import html
+import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
@@ -12,14 +13,12 @@ from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, 
 from nextgpt_chat.media.names import NOUNS, described, file_name
 from nextgpt_chat.store.conversations import Message
 from nextgpt_chat.store.ratings import REASONS, WHOLE
+from nextgpt_chat.ui.progress import Progress
 
 Link = Callable[[Media], str]
 """Gives the absolute address of a medium."""
 Content = list[str | dict[str, Any]]
 
-VERBS = {"image": "Drawing", "audio": "Composing", "video": "Filming"}
-BAR = 12
-"""Characters of a progress bar."""
 NOT_REMADE = "⚠ It could not be made again and stays as it was."
 
 
@@ -172,16 +171,16 @@ class GrowingReply:
         self.link = link
         self.content: Content = []
         self.notes: list[str] = []
-        self._pending: MediaStarted | None = None
-        self._progress: MediaProgress | None = None
+        self._progress: Progress | None = None
         self._text_open = False
 
     def add(self, events: Iterable[Event]) -> None:
         """Takes in what happened."""
+        now = time.monotonic()
         for event in events:
-            self._add(event)
+            self._add(event, now)
 
-    def _add(self, event: Event) -> None:
+    def _add(self, event: Event, now: float) -> None:
         if isinstance(event, TextDelta):
             if self._text_open:
                 self.content[-1] = f"{self.content[-1]}{plain(event.text)}"
@@ -191,16 +190,17 @@ class GrowingReply:
             return
         self._text_open = False
         if isinstance(event, MediaStarted):
-            self._pending, self._progress = event, None
+            self._progress = Progress(event.kind)
         elif isinstance(event, MediaProgress):
-            self._progress = event
+            assert self._progress is not None
+            self._progress.add(event, now)
         elif isinstance(event, MediaReady):
-            self._pending = None
+            self._progress = None
             self.content += [shown(event.part, self.link, made=True), about(event.part, self.link, made=True)]
         elif isinstance(event, Notice):
             self.notes.append(f"ℹ {plain(event.message)}")
         elif isinstance(event, Done | Failed):
-            self._pending = None
+            self._progress = None
             if isinstance(event, Failed):
                 self.notes.append(f"⚠ {plain(event.message)}")
             elif event.stats.stopped:
@@ -209,8 +209,8 @@ class GrowingReply:
     def message(self) -> dict[str, Any]:
         """The reply as the chat component takes it."""
         content = [*self.content]
-        if self._pending:
-            content.append(progress_line(self._pending.kind, self._progress))
+        if self._progress:
+            content.append(str(self._progress))
         return {"role": "assistant", "content": [*content, *self.notes] or ["…"]}
 
 
@@ -218,27 +218,18 @@ class GrowingRemake:
     """A stored reply with the progress of the medium that is being made again under the one that is there."""
 
     def __init__(self, stored: Message, link: Link) -> None:
+        assert stored.remake is not None
         self.stored, self.link = stored, link
         self.notes: list[str] = []
-        self._progress: MediaProgress | None = None
+        self._progress = Progress(stored.turn.media[stored.remake.medium].kind)
 
     def add(self, events: Iterable[Event]) -> None:
         """Takes in what happened; the new medium itself is shown from the store, where it is when the job ends."""
+        now = time.monotonic()
         for event in events:
             if isinstance(event, MediaProgress):
-                self._progress = event
+                self._progress.add(event, now)
 
     def message(self) -> dict[str, Any]:
         """The reply as the chat component takes it."""
-        assert self.stored.remake is not None
-        kind = self.stored.turn.media[self.stored.remake.medium].kind
-        return chat_message(self.stored, self.link, progress=progress_line(kind, self._progress))
-
-
-def progress_line(kind: str, progress: MediaProgress | None) -> str:
-    """`Drawing ▰▰▰▱▱▱ step 3 of 6`."""
-    verb = VERBS[kind]
-    if progress is None:
-        return f"{verb} {'▱' * BAR}"
-    full = round(BAR * progress.step / progress.total)
-    return f"{verb} {'▰' * full}{'▱' * (BAR - full)} step {progress.step} of {progress.total}"
+        return chat_message(self.stored, self.link, progress=str(self._progress))

@@ -48,6 +48,10 @@ footer { display: none !important; }
 #chat .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 #chat .avatar-container img { width: auto; }
 #chat .examples { grid-template-columns: 1fr 1fr; max-width: 620px; }
+#chat .bubble-wrap { background: transparent; }
+#chat .options { display: flex; flex-wrap: wrap; justify-content: flex-start; gap: 6px; margin: 0; padding: 4px 0 12px; max-width: 100%; }
+#chat .options .option { width: auto; padding: 3px 12px; border-style: solid; border-radius: 999px; font-size: .86rem; }
+#chat .options .option p { margin: 0; }
 #chat button[aria-label="Clear"], #chat button[aria-label="Share"], #chat button[title="Clear"], #chat button[title="Share"] { display: none; }
 #compose { position: relative; flex-wrap: nowrap; align-items: flex-end; gap: 0; border-radius: 18px; background: var(--block-background-fill); }
 #compose .form, #box { min-width: 0; border: 0; border-radius: 18px; background: transparent; box-shadow: none; }

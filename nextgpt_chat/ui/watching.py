@@ -68,12 +68,16 @@ class Watching:
         yield Seen(conversation, chat, retry=True)
 
     def _chat(self, messages: list[Message], visit: Visit) -> list[dict[str, Any]]:
-        """A conversation in which nothing is being made: its messages have their buttons."""
+        """A conversation in which nothing is being made: its messages have their buttons, and the last one offers what may be said next."""
         kinds = self.checkpoint.outputs
-        return [
+        chat = [
             chat_message(message, visit.link, kinds if message.model == self.checkpoint.name else (), buttons=True)
             for message in messages
         ]
+        media = [medium for message in messages for medium in message.turn.media]
+        if media:
+            chat[-1]["options"] = [{"value": text} for text in self.checkpoint.follow_ups.get(media[-1].kind, ())]
+        return chat
 
     def _state(self) -> str:
         return {"loading": "The model is loading…", "failed": f"⚠ {self.worker.problem}"}.get(self.worker.state, "")

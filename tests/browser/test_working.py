@@ -92,6 +92,17 @@ def test_the_kinds_of_media_and_numbers_are_chosen(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_what_fits_now_is_said_by_one_press(page: Page) -> None:
+    send(page, "Draw a big red bird")
+    finished(page, 1)
+    page.get_by_role("button", name="Make it blue").click()
+    finished(page, 2)
+    assert "Make it blue" in "".join(page.locator("#chat [data-testid=user]").all_inner_texts())
+    holds(page, "a big blue bird")
+    assert page.get_by_role("button", name="Make it blue").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_reply_is_judged_with_reasons(page: Page) -> None:
     send(page, "hello")
     finished(page, 1)
