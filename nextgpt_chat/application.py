@@ -29,7 +29,7 @@ class App:
         self.settings = settings
         self.store = open_store(settings)
         self.worker = Worker(self.store.jobs, lambda: load(self.store.content), checkpoint.name)
-        self.visitors = Visitors(signing_key(settings.data), settings.media_url_seconds)
+        self.visitors = Visitors(signing_key(settings.data), settings.media_url_seconds, settings.root_path)
         self.sweeper = Sweeper(self.store.library)
         self.page = ChatPage(settings, checkpoint, self.store, self.worker, self.visitors)
 
@@ -47,6 +47,7 @@ class App:
         _, url, _ = blocks.launch(
             server_name=settings.host,
             server_port=settings.port,
+            root_path=settings.root_path,
             prevent_thread_lock=True,
             quiet=True,
             share=False,

@@ -71,6 +71,8 @@ class Video(Media):
 
 
 Part = Text | Image | Audio | Video
+MEDIA: dict[str, type[Image] | type[Audio] | type[Video]] = {"image": Image, "video": Video, "audio": Audio}
+"""The media by their kinds."""
 
 
 @dataclass(frozen=True)

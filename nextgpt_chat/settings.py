@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """Address that the server listens on; 0.0.0.0 serves the network. A Gradio Space names its own."""
     port: int = Field(7860, ge=1, le=65535)
     """Port that the server listens on."""
+    root_path: str = Field("", pattern=r"^(/[\w.~-]+)*$")
+    """Path under which a proxy in front of the server shows the app, such as `/chat`, and which it takes away when it asks the server."""
     model: str = "tinyland"
     """Name of a folder in `checkpoints`, or a path to a checkpoint folder."""
     checkpoints: Path = Path(__file__).resolve().parent.parent / "checkpoints"

@@ -3,12 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from nextgpt_chat.conversation import Audio, Image, Media, Part, Text, Video
+from nextgpt_chat.conversation import MEDIA, Media, Part, Text
 from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.store.tables import AssetRow, PartRow
 
-MEDIA: dict[str, type[Image] | type[Audio] | type[Video]] = {"image": Image, "audio": Audio, "video": Video}
 EVENTS: dict[str, type[Any]] = {
     "text": TextDelta,
     "media_started": MediaStarted,

@@ -3,6 +3,7 @@
 Messages with the same parent are versions of each other. One branch is shown: that in which something was said last, or that was chosen.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from nextgpt_chat.store.access import owned, owned_message
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.library import UNUSED
 from nextgpt_chat.store.messages import branch, media_rows, newest_leaf, turn_of, write_parts
-from nextgpt_chat.store.quota import OPEN, check_quota, count_jobs
+from nextgpt_chat.store.quota import OPEN, check_files, check_quota, count_jobs
 from nextgpt_chat.store.ratings import Rating, ratings_of
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
 
 TITLE_LENGTH = 60
+BROUGHT = "brought along"
+"""Stands for the model of replies that were made elsewhere: nobody knows by which."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,26 @@ class Conversations:
             write_parts(session, asked, turn)
             row.title = row.title or title_of(turn)
             return self._enqueue(session, row, _new_reply(session, asked.id, row, model), settings)
+
+    def bring(self, user: str, turns: Sequence[Turn]) -> str:
+        """Writes a conversation that took place elsewhere; returns its id. Raises `InputError` or `BusyError` with a sentence."""
+        for turn in turns:
+            self._check(turn)
+        conversation = self.start(user)
+        with self.database.session() as session:
+            row = owned(session, user, conversation)
+            check_files(session, self.settings, user)
+            row.title = title_of(turns[0])
+            for turn in turns:
+                model = BROUGHT if turn.role == "assistant" else None
+                message = MessageRow(
+                    conversation_id=row.id, parent_id=row.leaf_id, role=turn.role, status="complete", model=model, stats={}
+                )
+                session.add(message)
+                session.flush()
+                write_parts(session, message, turn)
+                row.leaf_id = message.id
+        return conversation
 
     def said(self, user: str, message: str) -> Turn:
         """A message of the user's, to be said otherwise."""

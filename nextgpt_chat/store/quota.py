@@ -34,6 +34,11 @@ def check_quota(session: Session, settings: Settings, user: str) -> None:
         raise BusyError(
             f"You asked for {most} replies within a minute, which is the most there can be. Try again in {seconds} seconds."
         )
+    check_files(session, settings, user)
+
+
+def check_files(session: Session, settings: Settings, user: str) -> None:
+    """Raises `BusyError` if the user keeps as many files as there can be."""
     kept = (
         select(func.count(func.distinct(PartRow.sha256)))
         .join(MessageRow, MessageRow.id == PartRow.message_id)

@@ -3,14 +3,14 @@
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from nextgpt_chat.conversation import Audio, Image, Media, Text, Turn, Video
+from nextgpt_chat.conversation import Media, Text, Turn
+from nextgpt_chat.media.stand_in import stand_in
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
 from nextgpt_chat.tinyland.dialogues import (
     KINDS,
@@ -36,19 +36,6 @@ NAMING = 5.0
 """Weight of a word that names an attribute; what stands around it is half chance, since most things can be said in several ways."""
 TEXT_FIRST = 0.25
 """Share of messages whose media stand behind the text."""
-
-
-MEDIA: dict[str, tuple[type[Image] | type[Video] | type[Audio], str]] = {
-    "image": (Image, "image/png"),
-    "video": (Video, "video/mp4"),
-    "audio": (Audio, "audio/wav"),
-}
-
-
-def stand_in(kind: str, caption: str | None, start: bool = False) -> Image | Video | Audio:
-    """A part that stands for a medium without a file; whoever needs its pixels or samples renders them."""
-    part, mime = MEDIA[kind]
-    return part(sha256="", path=Path(), mime=mime, caption=caption, settings={"start": True} if start else {})
 
 
 def turns(exchanges: Iterable[Exchange], rng: random.Random, draws: bool = True) -> list[Turn]:

@@ -15,11 +15,12 @@ from nextgpt_chat.conversation import Part, Turn
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.export.archive import literal
+from nextgpt_chat.export.bring_back import bring_back
 from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.store import Store
 from nextgpt_chat.ui.api import Api
-from nextgpt_chat.ui.message_box import EMPTY, message_box, written
+from nextgpt_chat.ui.message_box import EMPTY, message_box, places, written
 from nextgpt_chat.ui.reply_panel import Given, ReplyPanel
 from nextgpt_chat.ui.scripts import CHOOSE, OPEN_SIDEBAR, SHOW_ADDRESS
 from nextgpt_chat.ui.sidebar import Sidebar
@@ -29,9 +30,6 @@ from nextgpt_chat.web.visitor import Visitors
 
 UPLOADS = (600, 3600)
 """Files that were picked and never sent: every ten minutes those are deleted that came more than an hour ago."""
-
-MOST_ATTACHED = 50
-"""Media of earlier messages that are looked up for the next one; the settings allow fewer."""
 
 
 class ChatPage:
@@ -98,6 +96,7 @@ class ChatPage:
         side.delete.click(self.on_delete, [self.current], view, **leaving)
         side.restore.click(self.on_restore, [side.gone], view, **leaving)
         side.yes.click(self.on_erase, None, view, **leaving)
+        side.saved.upload(self.on_bring, [side.saved], view, concurrency_limit=2, **leaving)
         side.wire(self.current)
         self.keep.click(self.on_keep, [self.changing], own, **quiet)
         self.box.stop(self.on_stop, [self.current], None, queue=False, **quiet)
@@ -178,6 +177,16 @@ class ChatPage:
             yield from self._empty(visit)
 
         yield from guarded(erase, request, self.visitors)
+
+    def on_bring(self, file: str, request: gr.Request) -> Iterator[Updates]:
+        """Conversations that were saved come back; the last one of them is opened."""
+
+        def bring(visit: Visit) -> Iterator[Updates]:
+            told = bring_back(Path(file), self.conversations.content, self.settings)
+            brought = [self.conversations.bring(visit.user, turns) for turns in told]
+            yield from self._open(visit, brought[-1])
+
+        yield from guarded(bring, request, self.visitors)
 
     def on_send(self, given: Given, request: gr.Request) -> Iterator[Updates]:
         """A message is checked, stored with a job and answered; it takes the place of the message that is being changed, if one is."""
@@ -287,9 +296,3 @@ class ChatPage:
         for message in self.conversations.messages(user, conversation):
             if message.running and message.job:
                 self.jobs.cancel(user, message.job)
-
-
-def places(attached: str) -> list[tuple[str, int]]:
-    """Messages and numbers of media in them, from `MESSAGE:NUMBER MESSAGE:NUMBER ...`; each once, and `MOST_ATTACHED` of them."""
-    pairs = [place.partition(":") for place in list(dict.fromkeys(attached.split()))[:MOST_ATTACHED]]
-    return [(message, int(number)) for message, _, number in pairs if number.isdecimal()]

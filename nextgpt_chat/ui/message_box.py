@@ -16,6 +16,8 @@ from nextgpt_chat.settings import Settings
 
 EMPTY: dict[str, Any] = {"text": "", "files": []}
 """A box in which nothing is written."""
+MOST_ATTACHED = 50
+"""Media of earlier messages that are looked up for the next one; the settings allow fewer."""
 
 
 def message_box(checkpoint: Checkpoint) -> gr.MultimodalTextbox:
@@ -50,6 +52,12 @@ def written(
     if text := (message.get("text") or "").strip():
         parts.append(Text(text))
     return Turn("user", tuple(parts))
+
+
+def places(attached: str) -> list[tuple[str, int]]:
+    """Messages and numbers of media in them, from `MESSAGE:NUMBER MESSAGE:NUMBER ...`; each once, and `MOST_ATTACHED` of them."""
+    pairs = [place.partition(":") for place in list(dict.fromkeys(attached.split()))[:MOST_ATTACHED]]
+    return [(message, int(number)) for message, _, number in pairs if number.isdecimal()]
 
 
 CAMERA = """

@@ -41,6 +41,7 @@ class Sidebar:
                     self.delete = gr.Button("Delete", size="sm", elem_id="delete")
             below()
             with gr.Accordion("My data", open=False, elem_id="mine"):
+                self.saved = gr.UploadButton("Bring a saved chat back", size="sm", file_types=[".zip", ".jsonl"], elem_id="bring")
                 gr.Markdown("Removes all your chats with their media from this server, for good.")
                 self.erase = gr.Button("Delete everything", size="sm", elem_id="erase")
                 with gr.Row(visible=False) as self.sure:

@@ -37,8 +37,9 @@ def signing_key(folder: Path) -> str:
 class Visitors:
     """Signs and reads visitor cookies and media links."""
 
-    def __init__(self, key: str, media_seconds: int) -> None:
-        self.media_seconds = media_seconds
+    def __init__(self, key: str, media_seconds: int, root_path: str = "") -> None:
+        """`root_path` is where a proxy shows the app; the cookie goes there alone."""
+        self.media_seconds, self.root_path = media_seconds, root_path
         self._cookie = URLSafeSerializer(key, salt="visitor")
         self._media = URLSafeTimedSerializer(key, salt="media")
 
@@ -97,7 +98,7 @@ class VisitorMiddleware:
         # Inside the frame of a hosting site the cookie is a third party's: it must say so, which only encrypted pages may.
         secure = headers.get("x-forwarded-proto", "") == "https"
         site = "SameSite=None; Secure; Partitioned" if secure else "SameSite=Lax"
-        return f"{COOKIE}={value}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; {site}"
+        return f"{COOKIE}={value}; Path={self.visitors.root_path or '/'}; Max-Age={COOKIE_SECONDS}; HttpOnly; {site}"
 
 
 def cookies_of(headers: Mapping[str, str]) -> dict[str, str]:

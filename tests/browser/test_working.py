@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as Picture
 from playwright.sync_api import Browser, Page
 
-from tests.browser.test_chat import PATIENCE, browser, finished, open_sidebar, page, pytestmark, send, server
+from tests.browser.test_chat import PATIENCE, browser, finished, open_sidebar, page, pytestmark, send, server, show
 
 __all__ = ["browser", "page", "pytestmark", "server"]
 
@@ -154,6 +154,13 @@ def test_a_conversation_is_saved_and_shared(page: Page, browser: Browser, tmp_pa
     gone = stranger.goto(link)
     assert gone is not None
     assert gone.status == 404
+    show(stranger, page.url.split("?")[0])
+    open_sidebar(stranger)
+    stranger.locator("#mine button").first.click()
+    stranger.locator("#mine input[type=file]").set_input_files(tmp_path / "saved.zip")
+    holds(stranger, "a big red bird")
+    stranger.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
+    assert stranger.locator("#earlier label").count() == 1
     other.close()
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nextgpt_chat.conversation import Media, Text, Turn
 from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.stand_in import stand_in
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.tinyland.dialogues import EXCHANGES, dialogue
 from nextgpt_chat.tinyland.exchange import Exchange, Medium
@@ -15,7 +16,6 @@ from nextgpt_chat.tinyland.scene import Scene
 from nextgpt_chat.training.alignment import INPUT_TOKENS, TalkBatch, Tools, reading_distance
 from nextgpt_chat.training.mosit import write_mosit
 from nextgpt_chat.training.mosit_reader import read_dialogues
-from nextgpt_chat.training.talk import stand_in
 
 SHOWN = tuple(Medium(kind, Scene("dog", "red", place="left", motion="up")) for kind in INPUT_TOKENS)
 
