@@ -1,5 +1,6 @@
 """The application put together: database, engine, page, routes."""
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -7,18 +8,21 @@ from collections.abc import Callable
 from starlette.middleware import Middleware
 
 from nextgpt_chat.checkpoint import Checkpoint
-from nextgpt_chat.engine.sweeper import Sweeper
+from nextgpt_chat.engine.periodic import Periodic
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import SetupError
 from nextgpt_chat.events import Model
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
+from nextgpt_chat.store.snapshot import Snapshot
 from nextgpt_chat.store.store import open_store
 from nextgpt_chat.ui.chat_page import ChatPage
 from nextgpt_chat.ui.theme import CSS, HEAD, theme
 from nextgpt_chat.web.routes import routes
 from nextgpt_chat.web.security import SecurityHeaders
 from nextgpt_chat.web.visitor import VisitorMiddleware, Visitors, signing_key
+
+log = logging.getLogger(__name__)
 
 
 class App:
@@ -27,10 +31,15 @@ class App:
     def __init__(self, settings: Settings, checkpoint: Checkpoint, load: Callable[[ContentStore], Model]) -> None:
         """Opens the database. `load` is called in the engine's thread, so the page is up before the model is."""
         self.settings = settings
+        self.snapshot = Snapshot(settings, settings.snapshot) if settings.snapshot else None
+        if self.snapshot and self.snapshot.restore():
+            log.info("everything that lasts was brought back from %s", settings.snapshot)
         self.store = open_store(settings)
         self.worker = Worker(self.store.jobs, lambda: load(self.store.content), checkpoint.name)
         self.visitors = Visitors(signing_key(settings.data), settings.media_url_seconds, settings.root_path)
-        self.sweeper = Sweeper(self.store.library)
+        self.chores = [Periodic("removal of what is left over", self.store.library.sweep)]
+        if self.snapshot:
+            self.chores.append(Periodic("snapshot", self.snapshot.write))
         self.page = ChatPage(settings, checkpoint, self.store, self.worker, self.visitors)
 
     def launch(self) -> str:
@@ -40,7 +49,8 @@ class App:
         uploads = (settings.data / "uploads").resolve()
         uploads.mkdir(parents=True, exist_ok=True)
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-        self.sweeper.start()
+        for chore in self.chores:
+            chore.start()
         self.worker.start()
         blocks = self.page.build()
         blocks.queue(max_size=200, default_concurrency_limit=None)
@@ -71,12 +81,15 @@ class App:
         return str(url)
 
     def close(self) -> None:
-        """Ends the running reply, the page and the database."""
-        self.worker.stop()
-        self.sweeper.stop()
+        """Ends the running reply, the page and the database, and writes the last snapshot."""
+        self.worker.stop(self.settings.drain_seconds)
+        for chore in self.chores:
+            chore.stop()
         if hasattr(self, "blocks"):
             self.blocks.close(verbose=False)
         self.store.close()
+        if self.snapshot:
+            self.snapshot.write()
 
 
 def check_port(host: str, port: int) -> None:

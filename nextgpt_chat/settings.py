@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     """Folder for everything that lasts: the database, the media, the signing key."""
     database: str = ""
     """SQLAlchemy URL; empty means SQLite in the data folder."""
+    snapshot: Path | None = None
+    """Folder that keeps a copy of everything that lasts where the data folder does not last, such as a mounted bucket: it is written every
+    ten minutes and at the end, and brought back at the start. SQLite alone."""
+    drain_seconds: float = Field(8.0, ge=0)
+    """How long a reply that is being made at the end of the server (SIGTERM) may go on, in seconds; then it is interrupted."""
     device: str = "auto"
     """Where the model runs: `auto`, `cpu`, `cuda`, `cuda:1`, ..."""
     steps: int | None = Field(None, ge=1)

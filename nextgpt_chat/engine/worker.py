@@ -31,9 +31,10 @@ class Worker:
         """`load` returns the model named `model`; only jobs for that model are claimed, and only the job `only` if it is given."""
         self.jobs, self.load, self.model, self.only = jobs, load, model, only
         self.state = "loading"
-        """loading, ready or failed."""
+        """loading, ready, failed or ending."""
         self.problem: str | None = None
         """Why the model could not be loaded, in a sentence."""
+        self._draining = threading.Event()
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -49,10 +50,16 @@ class Worker:
         """There is a new job."""
         self._wake.set()
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """Interrupts the running reply (it can be retried) and ends the thread."""
-        self._stopping.set()
+    def stop(self, drain: float = 0.0, timeout: float = 10.0) -> None:
+        """Begins nothing more, gives the running reply `drain` seconds, interrupts it then (it can be retried) and ends the thread.
+
+        What waits in the queue stays there for the next process.
+        """
+        self.state = "ending"
+        self._draining.set()
         self._wake.set()
+        self._thread.join(drain)
+        self._stopping.set()
         self._thread.join(timeout)
 
     def __enter__(self) -> "Worker":
@@ -66,7 +73,7 @@ class Worker:
         """The thread: outlives every error, such as a full disk or a database that does not answer for a while."""
         model = self._loaded()
         broken = False
-        while not self._stopping.is_set():
+        while not self._draining.is_set():
             try:
                 if broken:
                     self.jobs.recover()  # ends the log of a job that could not be written to its end
@@ -98,10 +105,14 @@ class Worker:
                 "The model could not be loaded; the reason is in the log. Run `nextgpt-chat doctor` to see what is missing."
             )
         else:
-            self.state = "ready"
+            self._become("ready")
             return model
-        self.state = "failed"
+        self._become("failed")
         return None
+
+    def _become(self, state: str) -> None:
+        if not self._draining.is_set():
+            self.state = state
 
     def _make(self, job: Job, model: Model) -> None:
         """Runs one job to its end; whatever happens, its log ends with Done or Failed."""

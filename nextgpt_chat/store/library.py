@@ -1,5 +1,6 @@
 """A visitor's conversations as a whole: the list and its search, titles, pins, deletion, and what is swept away."""
 
+import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from nextgpt_chat.store.access import owned
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.quota import count_jobs
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
+
+log = logging.getLogger(__name__)
 
 TITLE = 120
 """Most characters of a title."""
@@ -115,6 +118,8 @@ class Library:
             left = [path for path in self.content.files() if path.stem not in kept and path.stat().st_mtime < before]
             for path in left:
                 path.unlink(missing_ok=True)
+        if left:
+            log.info("%d files that nobody needs were deleted", len(left))
         return len(left)
 
     def _remove(self, session: Session, conversations: list[str]) -> int:

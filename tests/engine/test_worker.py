@@ -298,3 +298,50 @@ def test_a_process_that_took_over_an_old_id_is_not_the_old_one(store: Opened) ->
     process.communicate("\n")
     assert store.jobs.recover() == 1
     assert store.jobs.status(user, lives) == "interrupted"
+
+
+def test_at_the_end_a_running_reply_may_go_on_and_nothing_more_is_begun(store: Opened) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        yield TextDelta("half ")
+        begun.set()
+        while not go_on.wait(0.01):
+            if cancelled():
+                raise Cancelled
+        yield TextDelta("whole")
+        yield Done(Stats("scripted", seed=1))
+
+    user = new_id()
+    conversation, running = store.post(user)
+    _, waiting = store.post(user)
+    worker = Worker(store.jobs, lambda: scripted(store.content, slow), "scripted")
+    worker.start()
+    assert begun.wait(10)
+    ending = threading.Thread(target=lambda: worker.stop(drain=30))
+    ending.start()
+    while worker.state != "ending":
+        time.sleep(0.01)
+    go_on.set()
+    ending.join(10)
+    assert (store.jobs.status(user, running), store.jobs.status(user, waiting)) == ("done", "queued")
+    assert store.conversations.messages(user, conversation)[-1].turn.text == "half whole"
+
+
+def test_a_reply_that_takes_longer_is_interrupted(store: Opened) -> None:
+    begun = threading.Event()
+
+    def endless(conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
+        begun.set()
+        while not cancelled():
+            yield TextDelta("more ")
+            time.sleep(0.01)
+        raise Cancelled
+
+    user = new_id()
+    _, job = store.post(user)
+    worker = Worker(store.jobs, lambda: scripted(store.content, endless), "scripted")
+    worker.start()
+    assert begun.wait(10)
+    worker.stop(drain=0.3)
+    assert store.jobs.status(user, job) == "interrupted"

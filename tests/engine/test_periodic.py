@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text, update
 
-from nextgpt_chat.engine.sweeper import Sweeper
+from nextgpt_chat.engine.periodic import Periodic
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.tables import ConversationRow, new_id, now
 from tests.conftest import Opened, open_again, picture
@@ -20,7 +20,7 @@ def test_conversations_end_with_their_retention(settings: Settings) -> None:
     with store.database.session() as session:
         session.execute(update(ConversationRow).values(updated=now() - timedelta(days=31)))
     told(store, user, "new")
-    sweeper = Sweeper(store.library, every=0.05)
+    sweeper = Periodic("sweep", store.library.sweep, every=0.05)
     sweeper.start()
     wait_for(lambda: titles(store, user) == ["new"])
     sweeper.stop()
@@ -36,10 +36,10 @@ def test_a_sweep_that_fails_is_followed_by_the_next(store: Opened, caplog: pytes
         session.execute(update(ConversationRow).values(deleted=now() - timedelta(hours=2)))
         session.execute(text("ALTER TABLE ratings RENAME TO elsewhere"))
         session.execute(text("ALTER TABLE assets RENAME TO away"))
-    sweeper = Sweeper(store.library, every=0.05)
+    sweeper = Periodic("sweep", store.library.sweep, every=0.05)
     with caplog.at_level(logging.ERROR):
         sweeper.start()
-        wait_for(lambda: "the next sweep tries again" in caplog.text)
+        wait_for(lambda: "the sweep failed; the next one tries again" in caplog.text)
     with store.database.session() as session:
         session.execute(text("ALTER TABLE away RENAME TO assets"))
         session.execute(text("ALTER TABLE elsewhere RENAME TO ratings"))
