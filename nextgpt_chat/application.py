@@ -18,6 +18,7 @@ from nextgpt_chat.store.snapshot import Snapshot
 from nextgpt_chat.store.store import open_store
 from nextgpt_chat.ui.chat_page import ChatPage
 from nextgpt_chat.ui.theme import CSS, HEAD, theme
+from nextgpt_chat.web.rate_limit import RateLimit
 from nextgpt_chat.web.routes import routes
 from nextgpt_chat.web.security import SecurityHeaders
 from nextgpt_chat.web.visitor import VisitorMiddleware, Visitors, signing_key
@@ -74,7 +75,11 @@ class App:
             head=HEAD,
             app_kwargs={
                 "routes": routes(self.visitors, self.store, self.worker),
-                "middleware": [Middleware(SecurityHeaders), Middleware(VisitorMiddleware, visitors=self.visitors)],
+                "middleware": [
+                    Middleware(SecurityHeaders),
+                    Middleware(RateLimit, most=settings.max_requests_per_minute, proxies=settings.proxies),
+                    Middleware(VisitorMiddleware, visitors=self.visitors),
+                ],
             },
         )
         self.blocks = blocks

@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     """Replies that may wait or be made for one visitor at a time."""
     max_replies_per_minute: int = Field(20, ge=1)
     """Replies that one visitor may ask for within a minute."""
+    max_requests_per_minute: int = Field(600, ge=1)
+    """Messages, uploads and other requests that change something, from one address within a minute."""
+    proxies: int = Field(0, ge=0)
+    """Proxies of the host's own before the server, which add the address that they see to `X-Forwarded-For`."""
     max_files_per_visitor: int = Field(5_000, ge=1)
     """Different files in all conversations of one visitor."""
     retention_days: int | None = Field(None, ge=1)
