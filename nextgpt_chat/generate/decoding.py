@@ -36,7 +36,12 @@ class Denoising:
 
     def real_steps(self, begins: bool) -> int:
         """Denoising steps that are taken, where the medium `begins` from another one or from noise alone."""
-        return max(1, int(self.steps * self.strength)) if begins else self.steps
+        return int(self.steps * self.cover) if begins else self.steps
+
+    @property
+    def cover(self) -> float:
+        """`strength`, or as much as leaves one step to take: of few steps a small share is none, and Diffusers then fails."""
+        return max(self.strength, min(1.0, 1.001 / self.steps))
 
 
 class Decoder(Protocol):

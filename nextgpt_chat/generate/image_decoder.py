@@ -51,5 +51,5 @@ class ImageDecoder:
         if start is None:
             made = self.pipeline(**common, height=self.size, width=self.size)
         else:
-            made = self._from_image(**common, image=Image.fromarray(start), strength=how.strength)
+            made = self._from_image(**common, image=Image.fromarray(start), strength=how.cover)
         return (made.images[0] * 255).round().astype(np.uint8)

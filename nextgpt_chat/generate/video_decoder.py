@@ -66,7 +66,7 @@ class VideoDecoder:
         else:
             # as PIL, since arrays are taken for 0 to 1 whatever their type is
             frames = [Image.fromarray(frame) for frame in (start if len(start) > 1 else np.repeat(start, self.frames, axis=0))]
-            made = self._from_video(**common, video=frames, strength=how.strength)
+            made = self._from_video(**common, video=frames, strength=how.cover)
         return (made.frames[0] * 255).round().astype(np.uint8)
 
     def _steps_before(self, how: Denoising, start: np.ndarray | None) -> int:

@@ -28,6 +28,9 @@ DECODERS = (
     "h264,hevc,libdav1d,av1,vp8,vp9,mpeg4,mpeg2video,mpeg1video,h263,msmpeg4v2,msmpeg4,theora,mjpeg,prores,dnxhd,rawvideo"
 )
 """Decoders that it may be decoded with."""
+HIGHEST_RATE = 768_000
+"""Most samples per second that a sound may have: no recorder takes more, and for what a header claims beyond, ffmpeg works on its filter
+for a minute."""
 TIMEOUT = 120.0
 """Seconds that one run may take."""
 LOG_BYTES = 2**16
@@ -142,7 +145,8 @@ def source(path: Path, *options: str, formats: str = FORMATS) -> list[str]:
 
 
 def probe(path: Path) -> Found:
-    """What is in a file. Raises `Unreadable` if ffmpeg does not open it, or finds neither sound nor moving pictures."""
+    """What is in a file. Raises `Unreadable` if ffmpeg does not open it, finds neither sound nor moving pictures, or a rate that no sound
+    has."""
     log = run(source(path), timeout=30, level="info").log
     # Lines of the file's own texts are indented further, so a title cannot pass for a stream.
     sounds = re.findall(r"^  Stream #0:\d+.*?: Audio: (.+)$", log, re.MULTILINE)
@@ -154,6 +158,8 @@ def probe(path: Path) -> Found:
     guessed = "Estimating duration from bitrate" in log
     seconds = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length and not guessed else None
     channels, rate = _channels(sounds[0]) if sounds else (0, 0)
+    if rate > HIGHEST_RATE:
+        raise Unreadable(f"{rate} samples per second")
     width, height, frame_rate = _frames(moving[0]) if moving else (0, 0, None)
     return Found(seconds, channels, rate, width, height, frame_rate)
 

@@ -123,6 +123,15 @@ def test_what_begins_from_another_takes_fewer_steps_and_depends_on_it(loaded: tu
     assert len(done) == 6
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_of_few_steps_one_is_taken_however_little_is_changed(loaded: tuple[str, Decoder], steps: int) -> None:
+    kind, decoder = loaded
+    few, done = Denoising(steps=steps, guidance=2.0, seed=3, strength=0.1), list[int]()
+    assert decoder.make(prompt(kind), few, start(kind), done.append, lambda: False).shape == SHAPES[kind]
+    assert done == [1]
+    assert decoder.steps(few, start(kind)) == 1
+
+
 def test_it_stops_between_two_steps(loaded: tuple[str, Decoder]) -> None:
     kind, decoder = loaded
     done: list[int] = []

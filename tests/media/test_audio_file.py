@@ -1,4 +1,5 @@
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,15 @@ def test_text_and_noise_named_wav(tmp_path: Path, settings: Settings, content: C
     noise = np.random.default_rng(0).integers(0, 255, 5000, np.uint8).tobytes()
     (tmp_path / "noise.wav").write_bytes(b"RIFF\xff\xff\0\0WAVEfmt " + noise)
     assert refused(tmp_path / "noise.wav", settings, content).startswith("'noise.wav' is damaged")
+
+
+def test_a_rate_that_no_sound_has(tmp_path: Path, settings: Settings, content: ContentStore) -> None:
+    data = bytearray(wav(tmp_path / "a.wav", tone()).read_bytes())
+    data[24:28] = (1_862_286_976).to_bytes(4, "little")
+    (tmp_path / "fast.wav").write_bytes(data)
+    began = time.monotonic()
+    assert refused(tmp_path / "fast.wav", settings, content).startswith("'fast.wav' is damaged")
+    assert time.monotonic() - began < 10  # ffmpeg would work on it for half a minute and more
 
 
 def test_a_sound_that_is_cut_off(tmp_path: Path, settings: Settings, content: ContentStore) -> None:
