@@ -25,21 +25,23 @@ class MissingFileError(InputError):
 
 def lines(file: Path, name: str = "") -> Iterator[tuple[str, Any]]:
     """The values of a file of JSON lines, and where each stands, in the file called `name`. Empty lines are passed over."""
-    for number, line in enumerate(text_of(file).split("\n"), 1):
+    for number, line in enumerate(text_of(file, name).split("\n"), 1):
         if line.strip():
             place = f"{name or file}, line {number}"
             try:
                 yield place, json.loads(line)
             except json.JSONDecodeError as error:
                 raise InputError(f"{place}: This is not JSON: {error.msg} (column {error.colno}).") from error
+            except RecursionError as error:
+                raise InputError(f"{place}: This is JSON in which too many things stand in each other.") from error
 
 
-def text_of(file: Path) -> str:
+def text_of(file: Path, name: str = "") -> str:
     """A file as text. Raises `InputError` if it is none."""
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read as UTF-8 text.") from error
+        raise InputError(f"{name or file} cannot be read as UTF-8 text.") from error
 
 
 class DialogueReader:
@@ -92,8 +94,9 @@ class DialogueReader:
         made = stand_in(kind, caption, start)
         if self.made:
             seed = fields.get("seed")
+            usable = isinstance(seed, int) and 0 <= seed < 2**31
             opened = self._shown(kind, self._path(kind, _string(fields, "file")))
-            return replace(opened, caption=caption, seed=seed if isinstance(seed, int) else None, settings=made.settings)
+            return replace(opened, caption=caption, seed=seed if usable else None, settings=made.settings)
         return made if fields.get("file") is None else replace(made, path=self._path(kind, _string(fields, "file")))
 
     def _path(self, kind: str, name: str) -> Path:

@@ -87,7 +87,8 @@ def test_files_that_are_not_its_own_or_broken_get_a_sentence(
     [
         (b"", "no conversation"),
         (b"{", "line 1: This is not JSON"),
-        (b"\xff\xfe\x00", "cannot be read as UTF-8"),
+        (b"\xff\xfe\x00", r"^dialogues\.jsonl cannot be read as UTF-8"),
+        (b"[" * 100_000, "too many things stand in each other"),
         (b"[1]", "The dialogue has no turns"),
         (b'{"turns": []}', "The dialogue has no turns"),
         (b"PK\x03\x04 and no more", "damaged or encrypted"),
@@ -99,6 +100,16 @@ def test_what_is_no_saved_chat_gets_a_sentence(
     (tmp_path / "saved.jsonl").write_bytes(data)
     with pytest.raises(InputError, match=sentence):
         bring_back(tmp_path / "saved.jsonl", store.content, settings)
+
+
+@pytest.mark.parametrize("seed", [2**80, -1, "7", None, [7]])
+def test_a_seed_that_is_none_is_left_out(store: Opened, settings: Settings, tmp_path: Path, seed: object) -> None:
+    made = {"kind": "image", "file": "media/a.png", "caption": "a bird", "seed": seed}
+    line = {"turns": [HELLO["turns"][0], {"role": "assistant", "parts": [made]}]}
+    file = archive(tmp_path, **{"dialogues.jsonl": json.dumps(line), "media__a.png": picture(store.content).path.read_bytes()})
+    ((_, reply),) = bring_back(file, store.content, settings)
+    assert (reply.media[0].seed, reply.media[0].caption) == (None, "a bird")
+    store.conversations.bring("me", [Turn("user", (Text("hello"),)), reply])
 
 
 def test_archives_beyond_the_bounds_are_refused(
