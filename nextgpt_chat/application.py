@@ -18,6 +18,8 @@ from nextgpt_chat.store.snapshot import Snapshot
 from nextgpt_chat.store.store import open_store
 from nextgpt_chat.ui.chat_page import ChatPage
 from nextgpt_chat.ui.theme import CSS, HEAD, theme
+from nextgpt_chat.web.account_page import AccountPage
+from nextgpt_chat.web.openid import OpenID
 from nextgpt_chat.web.rate_limit import RateLimit
 from nextgpt_chat.web.routes import routes
 from nextgpt_chat.web.security import SecurityHeaders
@@ -37,7 +39,11 @@ class App:
             log.info("everything that lasts was brought back from %s", settings.snapshot)
         self.store = open_store(settings)
         self.worker = Worker(self.store.jobs, lambda: load(self.store.content), checkpoint.name)
-        self.visitors = Visitors(signing_key(settings.data), settings.media_url_seconds, settings.root_path)
+        key, accounts = signing_key(settings.data), self.store.accounts
+        self.visitors = Visitors(key, accounts, settings.media_url_seconds, settings.root_path)
+        client = (settings.oauth_client_id, settings.oauth_client_secret.get_secret_value())
+        self.openid = OpenID(self.visitors, accounts, key, settings.oauth_provider, client, settings.admins) if client[0] else None
+        self.account_page = AccountPage(self.visitors, accounts, settings.accounts, self.openid.name if self.openid else "")
         self.chores = [Periodic("removal of what is left over", self.store.library.sweep)]
         if self.snapshot:
             self.chores.append(Periodic("snapshot", self.snapshot.write))
@@ -74,7 +80,11 @@ class App:
             css=CSS,
             head=HEAD,
             app_kwargs={
-                "routes": routes(self.visitors, self.store, self.worker),
+                "routes": [
+                    *routes(self.visitors, self.store, self.worker),
+                    *self.account_page.routes(),
+                    *(self.openid.routes() if self.openid else ()),
+                ],
                 "middleware": [
                     Middleware(SecurityHeaders),
                     Middleware(RateLimit, most=settings.max_requests_per_minute, proxies=settings.proxies),

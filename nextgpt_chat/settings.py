@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -87,6 +87,16 @@ class Settings(BaseSettings):
     """Days after which a conversation in which nothing was said is deleted; empty keeps all."""
     max_conversations: int = Field(500, ge=1)
     """Conversations that one visitor may keep."""
+    accounts: bool = True
+    """Whether visitors may make accounts with a name and a password. Those that are there stay in any case."""
+    oauth_provider: str = Field(default_factory=lambda: os.environ.get("OPENID_PROVIDER_URL", "https://huggingface.co"))
+    """Address of an OpenID service that signs visitors in as well. A Space with `hf_oauth` names its own, with client id and secret."""
+    oauth_client_id: str = Field(default_factory=lambda: os.environ.get("OAUTH_CLIENT_ID", ""))
+    """What this server is called at that service; empty if it is not used."""
+    oauth_client_secret: SecretStr = Field(default_factory=lambda: SecretStr(os.environ.get("OAUTH_CLIENT_SECRET", "")))
+    """What proves it there."""
+    admins: str = ""
+    """Names at that service, with commas between them, that are admins here."""
     media_url_seconds: int = Field(3600, ge=60)
     """How long a media URL stays valid."""
 

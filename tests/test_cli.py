@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nextgpt_chat.settings import Settings
+from nextgpt_chat.store.store import open_store
+from nextgpt_chat.store.tables import new_id
 from tests.conftest import CHECKPOINT, ROOT
 
 pytestmark = pytest.mark.skipif(not CHECKPOINT.is_dir(), reason="the embedded checkpoint is missing")
@@ -48,6 +51,9 @@ def test_ask_answers_with_a_picture_and_goes_on(tmp_path: Path) -> None:
         (["ask", "hi", "--model", "nobody"], "There is no model called 'nobody'. Models here: tinyland."),
         (["ask", "hi", "--conversation", "0" * 32], "There is no such conversation."),
         (["ask", "hi", "--image", "missing.png"], "cannot be read"),
+        (["account", "role"], "Say whose: nextgpt-chat account role NAME"),
+        (["account", "role", "nobody", "king"], "The roles are user, annotator, admin."),
+        (["account", "role", "nobody", "admin"], "There is no account with the name nobody."),
         (["fly"], "There is no command 'fly'"),
     ],
 )
@@ -76,3 +82,11 @@ def test_doctor_finds_the_model(tmp_path: Path) -> None:
     assert "The model Tinyland is complete" in done.stdout
     assert "This machine can serve the app." in done.stdout
     assert run("doctor", data=tmp_path, NEXTGPT_CHECKPOINTS=str(tmp_path)).returncode == 1
+
+
+def test_an_account_becomes_an_admin(tmp_path: Path) -> None:
+    store = open_store(Settings(data=tmp_path))
+    store.accounts.create(new_id(), "ada", "seven small birds")
+    store.close()
+    assert run("account", "role", "ADA", "admin", data=tmp_path).stdout == "ADA is admin now.\n"
+    assert run("account", "list", data=tmp_path).stdout == "ada  admin\n"

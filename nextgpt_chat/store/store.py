@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
+from nextgpt_chat.store.accounts import Accounts
 from nextgpt_chat.store.conversations import Conversations
 from nextgpt_chat.store.database import Database, open_database
 from nextgpt_chat.store.jobs import Jobs
@@ -23,6 +24,7 @@ class Store:
     jobs: Jobs
     ratings: Ratings
     shares: Shares
+    accounts: Accounts
 
     def close(self) -> None:
         """Closes the database."""
@@ -41,4 +43,5 @@ def open_store(settings: Settings) -> Store:
         Jobs(database, content),
         Ratings(database),
         Shares(database, conversations),
+        Accounts(database),
     )

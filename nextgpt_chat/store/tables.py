@@ -26,10 +26,32 @@ Id = String(32)
 
 
 class UserRow(Base):
-    """A visitor, known by a signed cookie only."""
+    """A visitor, known by a signed cookie; some have an account."""
 
     __tablename__ = "users"
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class AccountRow(Base):
+    """What a user is known by from any browser: a name with a password, or an identity that a sign-in service vouches for."""
+
+    __tablename__ = "accounts"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    """The name as it is compared: without difference between upper and lower case."""
+    subject: Mapped[str | None] = mapped_column(String(255), unique=True)
+    """The identity: address of the service, and the user there."""
+    password: Mapped[str | None] = mapped_column(String(255))
+    """Argon2 hash; empty if there is an identity instead."""
+    role: Mapped[str] = mapped_column(String(16))
+    """user, annotator, admin."""
+    generation: Mapped[int]
+    """Cookies count only with the present one."""
+    tries: Mapped[int]
+    """Wrong passwords in a row within the window that ends after `tried`."""
+    tried: Mapped[datetime | None]
     created: Mapped[datetime] = mapped_column(default=now)
 
 

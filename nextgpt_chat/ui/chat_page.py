@@ -39,7 +39,7 @@ class ChatPage:
         self.settings, self.checkpoint = settings, checkpoint
         self.conversations, self.library, self.jobs = store.conversations, store.library, store.jobs
         self.ratings, self.worker, self.visitors = store.ratings, worker, visitors
-        self.side = Sidebar(store.library, store.shares, visitors)
+        self.side = Sidebar(store, visitors)
         self.panel = ReplyPanel(checkpoint, settings.steps)
         self.api = Api(settings, checkpoint, store, worker, visitors, self.panel)
         self.watching = Watching(checkpoint, store.conversations, store.jobs, worker)

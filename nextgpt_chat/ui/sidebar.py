@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from nextgpt_chat.store.library import SEARCH, TITLE, Library
-from nextgpt_chat.store.shares import Shares
+from nextgpt_chat.store.accounts import Account
+from nextgpt_chat.store.library import SEARCH, TITLE
+from nextgpt_chat.store.store import Store
 from nextgpt_chat.ui.visit import Updates, Visit, guarded
 from nextgpt_chat.web.visitor import Visitors
 
@@ -15,8 +16,8 @@ from nextgpt_chat.web.visitor import Visitors
 class Sidebar:
     """Its components, what they show of the store, and the handlers that change nothing but the sidebar."""
 
-    def __init__(self, library: Library, shares: Shares, visitors: Visitors) -> None:
-        self.library, self.shares, self.visitors = library, shares, visitors
+    def __init__(self, store: Store, visitors: Visitors) -> None:
+        self.library, self.shares, self.accounts, self.visitors = store.library, store.shares, store.accounts, visitors
 
     def build(self, below: Callable[[], None]) -> None:
         """Lays the sidebar out; `below` adds what belongs to others."""
@@ -42,16 +43,17 @@ class Sidebar:
             below()
             with gr.Accordion("My data", open=False, elem_id="mine"):
                 self.saved = gr.UploadButton("Bring a saved chat back", size="sm", file_types=[".zip", ".jsonl"], elem_id="bring")
-                gr.Markdown("Removes all your chats with their media from this server, for good.")
+                gr.Markdown("Removes all your chats with their media from this server, for good, and your account if you have one.")
                 self.erase = gr.Button("Delete everything", size="sm", elem_id="erase")
                 with gr.Row(visible=False) as self.sure:
                     self.yes = gr.Button("Yes, delete", size="sm", variant="stop", elem_id="erase-yes")
                     self.no = gr.Button("No", size="sm", elem_id="erase-no")
+            self.who = gr.HTML("", padding=False, elem_id="who")
 
     @property
     def outputs(self) -> list[Any]:
         """All components that change."""
-        return [self.search, self.notice, self.gone, self.sure, self.delete, *self.managed]
+        return [self.search, self.notice, self.gone, self.sure, self.delete, self.who, *self.managed]
 
     @property
     def managed(self) -> list[Any]:
@@ -82,6 +84,7 @@ class Sidebar:
             self.gone: deleted,
             self.sure: gr.update(visible=False),
             self.delete: gr.update(interactive=not running),
+            self.who: account_link(self.accounts.of(visit.user)),
             **self.about(visit, conversation),
         }
 
@@ -131,3 +134,8 @@ def taking_along(conversation: str) -> str:
         for form, name in (("zip", "ZIP"), ("html", "web page"))
     )
     return f"Save as {' or '.join(links)}"
+
+
+def account_link(account: Account | None) -> str:
+    """The way to the account page, with the name of who is signed in."""
+    return f'<a href="account">{html.escape(account.name) if account else "Sign in"}</a>'

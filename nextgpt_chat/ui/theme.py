@@ -28,7 +28,7 @@ body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 312px) !important; 
 """Gradio puts its own prefix before every selector of `css`, which would turn one on the container itself, or around it, into one that fits nothing."""
 
 CSS = """
-.gradio-container { max-width: 900px !important; margin: 0 auto !important; padding: 0 12px !important; }
+.gradio-container { width: 100%; max-width: 900px !important; margin: 0 auto !important; padding: 0 12px !important; }
 footer { display: none !important; }
 #title { padding: 10px 2px 0; }
 #title h1 { font-size: 1.15rem; font-weight: 650; margin: 0; }
@@ -80,6 +80,8 @@ footer { display: none !important; }
 #earlier input { position: absolute; opacity: 0; }
 #earlier label:focus-within { outline: 2px solid var(--primary-500); }
 #earlier label span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0; color: inherit; }
+#who { padding: 0; margin-left: -8px; font-size: .9rem; }
+#who a { color: inherit; overflow-wrap: anywhere; }
 @media (max-width: 640px) { #actions:has(#status p) { flex-wrap: wrap; } #status:has(p) { flex: 1 1 100% !important; order: -1; } #status p { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; } #actions:has(#keep) #retry { display: none; } #wanted .wrap { gap: 3px; } #wanted label { padding: 2px 7px; } #chat { height: calc(100dvh - 352px) !important; } .gradio-container { padding: 0 6px !important; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

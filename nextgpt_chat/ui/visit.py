@@ -33,9 +33,7 @@ class Visit:
 def visit(request: gr.Request, visitors: Visitors) -> Visit:
     """Raises `NotFoundError` for a request without a valid cookie."""
     user = visitors.required(request.cookies)
-    scheme = request.headers.get("x-forwarded-proto", "http").split(",")[0]
-    host = request.headers.get("x-forwarded-host", request.headers["host"])
-    base = f"{scheme}://{host}{visitors.root_path}"
+    base = f"{visitors.origin(request.headers)}{visitors.root_path}"
 
     @cache  # a link that is signed anew is another address, which the browser would load again
     def link(medium: Media) -> str:

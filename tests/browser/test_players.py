@@ -30,7 +30,7 @@ def reply_with_media(server: Server, cookies: dict[str, str]) -> str:
     settings = Settings(data=server.data)
     store = open_store(settings)
     content, conversations, jobs = store.content, store.conversations, store.jobs
-    user = Visitors(signing_key(settings.data), settings.media_url_seconds).known(cookies)
+    user = Visitors(signing_key(settings.data), store.accounts, settings.media_url_seconds).known(cookies)
     assert user is not None
     conversation = conversations.start(user)
     job = conversations.post(user, conversation, Turn("user", (Text("a dog, please"),)), "of a test", ReplySettings())

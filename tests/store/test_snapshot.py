@@ -99,5 +99,6 @@ def test_the_key_of_the_copy_signs_the_same_cookies(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data")
     key, store = signing_key(settings.data), open_again(settings)
     Snapshot(settings, tmp_path / "kept").write()
+    before, after = (Visitors(one, store.accounts, 60) for one in (key, signing_key(tmp_path / "kept")))
+    assert before.known({"nextgpt_visitor": after.cookie("me")}) == "me"
     store.close()
-    assert Visitors(key, 60).known({"nextgpt_visitor": Visitors(signing_key(tmp_path / "kept"), 60).cookie("me")}) == "me"

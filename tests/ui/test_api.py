@@ -95,7 +95,7 @@ def test_strangers_hear_that_there_is_nothing(app: App) -> None:
     turn = owner.predict(HELLO, "", {}, api_name="/turn")
     (ready,) = (event for event in events(owner, turn["job"]) if event["event"] == "media_ready")
     for stranger in (other, nobody):
-        sentence = "no valid visitor cookie" if stranger is nobody else "There is no such"
+        sentence = "no valid cookie" if stranger is nobody else "There is no such"
         with pytest.raises(AppError, match=sentence):
             stranger.predict(HELLO, turn["conversation"], {}, api_name="/turn")
         with pytest.raises(AppError, match=sentence):

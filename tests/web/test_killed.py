@@ -20,6 +20,7 @@ from sqlalchemy import text as sql
 
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.quota import OPEN
+from nextgpt_chat.store.store import open_store
 from nextgpt_chat.web.visitor import Visitors, signing_key
 from tests.conftest import ROOT, open_again
 from tests.web.test_server import free_port
@@ -107,7 +108,7 @@ def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     settings = Settings(
         data=tmp_path / "data", port=free_port(), max_replies_per_minute=many, max_requests_per_minute=many, max_conversations=many
     )
-    visitors = Visitors(signing_key(settings.data), 60)
+    visitors = Visitors(signing_key(settings.data), open_store(settings).accounts, 60)
     seen, ended, rng = Seen(), threading.Event(), random.Random(1)
     users = [f"{name:032x}" for name in range(TALKERS)]
     clients = [

@@ -187,7 +187,7 @@ def test_a_link_made_by_its_owner_for_a_foreign_file_leads_nowhere(app: App) -> 
 
 
 def test_links_expire(app: App) -> None:
-    old = Visitors(signing_key(app.settings.data), media_seconds=-1)
+    old = Visitors(signing_key(app.settings.data), app.store.accounts, media_seconds=-1)
     with visitor(app) as owner:
         token = media_link(app, owner).removeprefix("/media/")
         with pytest.raises(Exception, match="age"):
