@@ -12,6 +12,7 @@ from nextgpt_chat.events import Model
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import Settings
+from nextgpt_chat.zero_gpu import Lent, is_zero_gpu
 
 
 def serve(settings: Settings) -> None:
@@ -25,7 +26,11 @@ def serve(settings: Settings) -> None:
     def load(content: ContentStore) -> Model:
         return load_pipeline(checkpoint.folder, content, settings.device)
 
-    app = App(settings, checkpoint, load)
+    if is_zero_gpu():  # where the model must be there before the page is
+        lent = Lent(load(ContentStore(settings.media)), checkpoint.name)
+        app = App(settings, checkpoint, lambda _content: lent)
+    else:
+        app = App(settings, checkpoint, load)
     ended = threading.Event()
 
     def end(_signal: int, _frame: Any) -> None:

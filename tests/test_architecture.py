@@ -19,7 +19,7 @@ FLOORS = (
     {"engine", "training", "evaluation"},
     {"web"},
     {"ui"},
-    {"application", "doctor"},
+    {"application", "doctor", "zero_gpu"},
     {"serving"},
     {"commands"},
     {"cli"},
@@ -42,6 +42,7 @@ NO_TORCH = {
     "web",
     "application",
     "doctor",
+    "zero_gpu",
     "tinyland",
 }
 TINYLAND_READERS = {"tinyland", "training", "evaluation"}
