@@ -94,7 +94,7 @@ def _events(jobs: Jobs, user: str, job: str) -> Iterator[Event]:
     after = 0
     while True:
         try:
-            for batch in follow(jobs, user, job, after, poll=0.02):
+            for batch in follow(jobs, user, job, after):
                 for seq, event in batch:
                     after = seq
                     yield event

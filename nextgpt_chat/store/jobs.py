@@ -18,6 +18,7 @@ from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.events import Done, Event, Failed, MediaReady, Stats, TextDelta
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import ReplySettings
+from nextgpt_chat.store.bells import Bells
 from nextgpt_chat.store.codec import event_from_json, event_to_json
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.messages import conversation_up_to, replace_medium, write_parts
@@ -48,6 +49,7 @@ class Jobs:
 
     def __init__(self, database: Database, content: ContentStore) -> None:
         self.database, self.content = database, content
+        self.bells = Bells()
 
     def claim(self, worker: str, model: str, only: str | None = None) -> Job | None:
         """Takes the oldest queued job for `model` (or the job `only`), or None. No two workers get the same one."""
@@ -76,7 +78,9 @@ class Jobs:
     def append(self, job: str, *events: Event) -> int:
         """Adds events to the log in one transaction and brings the reply up to date; returns the last number given."""
         with self.database.session() as session:
-            return self._append(session, job, *events)
+            number = self._append(session, job, *events)
+        self.bells.ring(job)
+        return number
 
     def _append(self, session: Session, job: str, *events: Event) -> int:
         seq = session.scalar(select(func.max(JobEventRow.seq)).where(JobEventRow.job_id == job)) or 0
@@ -117,6 +121,12 @@ class Jobs:
             self._own(session, user, job)
             return self._events(session, job, after)
 
+    def news(self, user: str, job: str, after: int) -> tuple[list[tuple[int, Event]], bool]:
+        """The events numbered above `after`, in order, and whether they are the last ones."""
+        with self.database.reading() as session:
+            ended = self._own(session, user, job).status not in OPEN
+            return self._events(session, job, after), ended
+
     def _events(self, session: Session, job: str, after: int) -> list[tuple[int, Event]]:
         rows = session.scalars(
             select(JobEventRow).where(JobEventRow.job_id == job, JobEventRow.seq > after).order_by(JobEventRow.seq)
@@ -143,6 +153,7 @@ class Jobs:
             row.cancel = True
             if row.status == "queued":
                 self._append(session, job, Done(Stats(row.model, seed=0, stopped=True)))
+        self.bells.ring(job)
 
     def cancelled(self, job: str) -> bool:
         """True once somebody asked for the job to stop."""

@@ -59,7 +59,7 @@ class Watching:
         growing = GrowingRemake(messages[place], visit.link) if messages[place].remake else GrowingReply(visit.link)
         chat[place] = growing.message()
         yield Seen(conversation, chat, running=True, status=self._waiting(visit.user, job))
-        for events in follow(self.jobs, visit.user, job, poll=0.08):
+        for events in follow(self.jobs, visit.user, job):
             growing.add(event for _, event in events)
             chat[place] = growing.message()
             yield Seen(conversation, chat, running=True, status=self._waiting(visit.user, job), more=True)
