@@ -3,11 +3,12 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starlette.middleware import Middleware
 
 from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.engine.models import Models
 from nextgpt_chat.engine.periodic import Periodic
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import SetupError
@@ -27,18 +28,21 @@ from nextgpt_chat.web.visitor import VisitorMiddleware, Visitors, signing_key
 
 log = logging.getLogger(__name__)
 
+Load = Callable[[ContentStore], Model]
+"""Loads a model that keeps what it makes in a content store."""
+
 
 class App:
     """Everything that runs in one server process."""
 
-    def __init__(self, settings: Settings, checkpoint: Checkpoint, load: Callable[[ContentStore], Model]) -> None:
-        """Opens the database. `load` is called in the engine's thread, so the page is up before the model is."""
+    def __init__(self, settings: Settings, models: Sequence[tuple[Checkpoint, Load]]) -> None:
+        """Opens the database. Each model is loaded in its engine's thread, so the page is up before the models are."""
         self.settings = settings
         self.snapshot = Snapshot(settings, settings.snapshot) if settings.snapshot else None
         if self.snapshot and self.snapshot.restore():
             log.info("everything that lasts was brought back from %s", settings.snapshot)
         self.store = open_store(settings)
-        self.worker = Worker(self.store.jobs, lambda: load(self.store.content), checkpoint.name)
+        self.models = Models([(checkpoint, self._engine(checkpoint, load)) for checkpoint, load in models])
         key, accounts = signing_key(settings.data), self.store.accounts
         self.visitors = Visitors(key, accounts, settings.media_url_seconds, settings.root_path)
         client = (settings.oauth_client_id, settings.oauth_client_secret.get_secret_value())
@@ -47,7 +51,10 @@ class App:
         self.chores = [Periodic("removal of what is left over", self.store.library.sweep)]
         if self.snapshot:
             self.chores.append(Periodic("snapshot", self.snapshot.write))
-        self.page = ChatPage(settings, checkpoint, self.store, self.worker, self.visitors)
+        self.page = ChatPage(settings, self.models, self.store, self.visitors)
+
+    def _engine(self, checkpoint: Checkpoint, load: Load) -> Worker:
+        return Worker(self.store.jobs, lambda: load(self.store.content), checkpoint.name)
 
     def launch(self) -> str:
         """Starts to serve in the background and returns the address. Raises `SetupError` if the port is taken."""
@@ -58,7 +65,7 @@ class App:
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
         for chore in self.chores:
             chore.start()
-        self.worker.start()
+        self.models.start()
         blocks = self.page.build()
         blocks.queue(max_size=200, default_concurrency_limit=None)
         _, url, _ = blocks.launch(
@@ -81,7 +88,7 @@ class App:
             head=HEAD,
             app_kwargs={
                 "routes": [
-                    *routes(self.visitors, self.store, self.worker),
+                    *routes(self.visitors, self.store, self.models),
                     *self.account_page.routes(),
                     *(self.openid.routes() if self.openid else ()),
                 ],
@@ -97,7 +104,7 @@ class App:
 
     def close(self) -> None:
         """Ends the running reply, the page and the database, and writes the last snapshot."""
-        self.worker.stop(self.settings.drain_seconds)
+        self.models.stop(self.settings.drain_seconds)
         for chore in self.chores:
             chore.stop()
         if hasattr(self, "blocks"):

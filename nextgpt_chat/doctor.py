@@ -36,7 +36,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding(f"{os.cpu_count()} processor cores.", good=True)
     yield _gpu()
     yield _disk(settings)
-    yield _model(settings)
+    for name in settings.models:
+        yield _model(settings, name)
     yield _port(settings)
     chromium = shutil.which("chromium")
     yield Finding(
@@ -101,9 +102,9 @@ def _disk(settings: Settings) -> Finding:
     return Finding(f"{free / 10**9:.1f} GB of disk are free for history and media{'' if good else ', which is little'}.", good)
 
 
-def _model(settings: Settings) -> Finding:
+def _model(settings: Settings, name: str) -> Finding:
     try:
-        checkpoint = find_checkpoint(settings.checkpoints, settings.model)
+        checkpoint = find_checkpoint(settings.checkpoints, name)
     except UserError as error:
         return Finding(str(error), good=False, fatal=True)
     return Finding(

@@ -6,8 +6,8 @@ import signal
 import threading
 from typing import Any
 
-from nextgpt_chat.application import App
-from nextgpt_chat.checkpoint import find_checkpoint
+from nextgpt_chat.application import App, Load
+from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
 from nextgpt_chat.events import Model
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import load_pipeline
@@ -21,16 +21,8 @@ def serve(settings: Settings) -> None:
     for noisy in ("httpx", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    checkpoint = find_checkpoint(settings.checkpoints, settings.model)
-
-    def load(content: ContentStore) -> Model:
-        return load_pipeline(checkpoint.folder, content, settings.device)
-
-    if is_zero_gpu():  # where the model must be there before the page is
-        lent = Lent(load(ContentStore(settings.media)), checkpoint.name)
-        app = App(settings, checkpoint, lambda _content: lent)
-    else:
-        app = App(settings, checkpoint, load)
+    checkpoints = [find_checkpoint(settings.checkpoints, name) for name in settings.models]
+    app = App(settings, [(checkpoint, loader(checkpoint, settings)) for checkpoint in checkpoints])
     ended = threading.Event()
 
     def end(_signal: int, _frame: Any) -> None:
@@ -40,7 +32,19 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, end)
     try:
         address = app.launch()
-        logging.getLogger(__name__).info("%s is served at %s", checkpoint.title, address)
+        logging.getLogger(__name__).info("%s is served at %s", " and ".join(one.title for one in checkpoints), address)
         ended.wait()
     finally:
         app.close()
+
+
+def loader(checkpoint: Checkpoint, settings: Settings) -> Load:
+    """What loads a checkpoint; on a Space that lends its GPU by the call it is loaded at once, since it must be there before the page is."""
+
+    def load(content: ContentStore) -> Model:
+        return load_pipeline(checkpoint.folder, content, settings.device)
+
+    if not is_zero_gpu():
+        return load
+    lent = Lent(load(ContentStore(settings.media)), checkpoint.name)
+    return lambda _content: lent

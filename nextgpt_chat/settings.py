@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     root_path: str = Field("", pattern=r"^(/[\w.~-]+)*$")
     """Path under which a proxy in front of the server shows the app, such as `/chat`, and which it takes away when it asks the server."""
     model: str = "tinyland"
-    """Name of a folder in `checkpoints`, or a path to a checkpoint folder."""
+    """Name of a folder in `checkpoints`, or a path to a checkpoint folder; of several, with commas between them, the first one answers where
+    nobody chooses another."""
     checkpoints: Path = Path(__file__).resolve().parent.parent / "checkpoints"
     """Folder that holds one folder per model."""
     data: Path = Path("data")
@@ -104,6 +105,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database or f"sqlite:///{(self.data / 'nextgpt.db').resolve()}"
+
+    @property
+    def models(self) -> list[str]:
+        """The names in `model`, each once."""
+        return list(dict.fromkeys(name.strip() for name in self.model.split(",") if name.strip())) or [self.model]
 
     @property
     def media(self) -> Path:

@@ -46,10 +46,10 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 class Opened(Store):
     """A store with a way to say something in it."""
 
-    def post(self, user: str, text: str = "hello", conversation: str | None = None) -> tuple[str, str]:
+    def post(self, user: str, text: str = "hello", conversation: str | None = None, model: str = "scripted") -> tuple[str, str]:
         """Sends a message; returns conversation and job."""
         conversation = conversation or self.conversations.start(user)
-        return conversation, self.conversations.post(user, conversation, Turn("user", (Text(text),)), "scripted", ReplySettings())
+        return conversation, self.conversations.post(user, conversation, Turn("user", (Text(text),)), model, ReplySettings())
 
 
 def open_again(settings: Settings) -> Opened:

@@ -75,7 +75,7 @@ def test_a_reply_and_a_remake_are_made_over_there_and_kept_here(store: Opened) -
         events = [event for some in follow(store.jobs, "me", job) for _, event in some]
         assert isinstance(events[-1], Done)
         reply = store.conversations.messages("me", conversation)[-1]
-        again = store.conversations.remake("me", reply.id, 0, "scripted", ReplySettings())
+        again = store.conversations.remake("me", reply.id, 0, ["scripted"], ReplySettings())
         worker.notify()
         assert any(isinstance(event, MediaReady) for some in follow(store.jobs, "me", again) for _, event in some)
     message = store.conversations.messages("me", conversation)[-1]

@@ -65,7 +65,7 @@ def main(
 def _ask(
     settings: Settings, text: str, files: list[Path], conversation: str | None, how: ReplySettings, out: Path, as_json: bool
 ) -> None:
-    checkpoint = find_checkpoint(settings.checkpoints, settings.model)
+    checkpoint = find_checkpoint(settings.checkpoints, settings.models[0])
     store = open_store(settings)
     content, conversations, jobs = store.content, store.conversations, store.jobs
     user = local_user(settings.data / "local-user")

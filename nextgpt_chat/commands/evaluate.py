@@ -69,7 +69,7 @@ def main(
         what = "--card and --matrix are for Tinyland" if card or matrix else f"Say where your folder of {LAYOUTS[on].title} is"
         raise InputError(f"{what}: nextgpt-chat evaluate --on {on} --folder PATH")
     settings = settings_with(model=model)
-    checkpoint = find_checkpoint(settings.checkpoints, settings.model)
+    checkpoint = find_checkpoint(settings.checkpoints, settings.models[0])
     if folder is not None:
         task = evaluate_folder.Task(on, folder, split or LAYOUTS[on].split, count or ITEMS, seed, random_weights)
         sys.stdout.write(folder_table(evaluate_folder.run(checkpoint, out, task, settings)))

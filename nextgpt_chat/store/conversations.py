@@ -3,7 +3,7 @@
 Messages with the same parent are versions of each other. One branch is shown: that in which something was said last, or that was chosen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -179,15 +179,15 @@ class Conversations:
             assert reply.parent_id is not None
             return self._enqueue(session, row, _new_reply(session, reply.parent_id, row, model), settings)
 
-    def remake(self, user: str, message: str, medium: int, model: str, settings: ReplySettings) -> str:
-        """Makes number `medium` of the media of a reply again, by the model that made the reply; returns the job's id.
+    def remake(self, user: str, message: str, medium: int, models: Collection[str], settings: ReplySettings) -> str:
+        """Makes number `medium` of the media of a reply again, by the model that made it, which must be one of `models`; returns the job's id.
 
         The new medium takes the old one's place once it is there. Raises `NotFoundError`, `InputError` or `BusyError` with a sentence.
         """
         with self.database.session() as session:
             reply, row = owned_message(session, user, message, "assistant")
-            if reply.model != model:
-                raise InputError(f"That reply was made by another model, {reply.model}, which is not the one that is here now.")
+            if reply.model not in models:
+                raise InputError(f"That reply was made by another model, {reply.model}, which is not here now.")
             if medium not in range(len(media_rows(reply))):
                 raise NotFoundError("There is no such picture, sound or clip in the reply.")
             self._check_quiet(session, row.id)

@@ -10,9 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.engine.follow import follow
-from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import InputError, UserError
 from nextgpt_chat.events import Event, MediaReady
 from nextgpt_chat.settings import Settings
@@ -25,18 +24,15 @@ from nextgpt_chat.web.visitor import Visitors
 
 log = logging.getLogger(__name__)
 
-SETTINGS = {"seed", "temperature", "steps", "guidance", "kinds"}
+SETTINGS = {"model", "seed", "temperature", "steps", "guidance", "kinds"}
 """What a caller may choose about a reply."""
 
 
 class Api:
     """The endpoints `/turn`, `/events` and `/stop`."""
 
-    def __init__(
-        self, settings: Settings, checkpoint: Checkpoint, store: Store, worker: Worker, visitors: Visitors, panel: ReplyPanel
-    ) -> None:
-        self.settings, self.checkpoint, self.store = settings, checkpoint, store
-        self.worker, self.visitors, self.panel = worker, visitors, panel
+    def __init__(self, settings: Settings, models: Models, store: Store, visitors: Visitors, panel: ReplyPanel) -> None:
+        self.settings, self.models, self.store, self.visitors, self.panel = settings, models, store, visitors, panel
 
     def build(self, box: gr.MultimodalTextbox) -> None:
         """Adds the endpoints to the page that is being built; `box` is its message box, in whose form a message comes."""
@@ -52,19 +48,19 @@ class Api:
     ) -> dict[str, str]:
         """Says `message` ({"text": ..., "files": [...]}) in `conversation`, or in a new one if that is empty.
 
-        `settings` may have `seed`, `temperature`, `steps`, `guidance` and `kinds`, within the model's bounds. Returns the ids of
+        `settings` may have `model`, `seed`, `temperature`, `steps`, `guidance` and `kinds`, within the model's bounds. Returns the ids of
         `conversation` and `job`; the reply is made whether or not somebody follows it with `/events`.
         """
         with _Sentences(request, self.visitors) as caller:
             given = settings or {}
             if not isinstance(given, dict) or not given.keys() <= SETTINGS:
                 raise InputError(f"The settings are {given}. Accepted is an object with any of: {', '.join(sorted(SETTINGS))}.")
-            chosen = self.panel.settings(**given)
+            model, chosen = self.panel.settings(**given)
             conversations = self.store.conversations
-            turn = written(message, (), self.settings, conversations.content, self.checkpoint.inputs)
+            turn = written(message, (), self.settings, conversations.content, model.inputs)
             started = conversation or conversations.start(caller.user)
-            job = conversations.post(caller.user, started, turn, self.checkpoint.name, chosen)
-            self.worker.notify()
+            job = conversations.post(caller.user, started, turn, model.name, chosen)
+            self.models.notify()
             return {"conversation": started, "job": job}
 
     def events(self, job: str, after: float, request: gr.Request) -> Iterator[list[dict[str, Any]]]:

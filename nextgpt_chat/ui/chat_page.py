@@ -10,9 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.conversation import Part, Turn
-from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.export.archive import literal
 from nextgpt_chat.export.bring_back import bring_back
@@ -35,34 +34,32 @@ UPLOADS = (600, 3600)
 class ChatPage:
     """Builds the page and holds its handlers."""
 
-    def __init__(self, settings: Settings, checkpoint: Checkpoint, store: Store, worker: Worker, visitors: Visitors) -> None:
-        self.settings, self.checkpoint = settings, checkpoint
+    def __init__(self, settings: Settings, models: Models, store: Store, visitors: Visitors) -> None:
+        self.settings, self.models = settings, models
         self.conversations, self.library, self.jobs = store.conversations, store.library, store.jobs
-        self.ratings, self.worker, self.visitors = store.ratings, worker, visitors
+        self.ratings, self.visitors = store.ratings, visitors
         self.side = Sidebar(store, visitors)
-        self.panel = ReplyPanel(checkpoint, settings.steps)
-        self.api = Api(settings, checkpoint, store, worker, visitors, self.panel)
-        self.watching = Watching(checkpoint, store.conversations, store.jobs, worker)
+        self.panel = ReplyPanel(models, settings.steps)
+        self.api = Api(settings, models, store, visitors, self.panel)
+        self.watching = Watching(models, store.conversations, store.jobs)
 
     def build(self) -> gr.Blocks:
         """Lays out the page and wires it."""
         with gr.Blocks(
-            title=f"NExT-GPT Chat · {self.checkpoint.title}", analytics_enabled=False, fill_height=True, delete_cache=UPLOADS
+            title=f"NExT-GPT Chat · {self.models.default.title}", analytics_enabled=False, fill_height=True, delete_cache=UPLOADS
         ) as page:
             self.current = gr.Textbox("", visible="hidden", elem_id="current")
             self.changing = gr.Textbox("", visible="hidden", elem_id="changing")
             self.attached = gr.Textbox("", visible="hidden", elem_id="attached")
             self.side.build(self.panel.build_numbers)
-            gr.Markdown(
-                f"# NExT-GPT Chat\n\nYou are talking to **{self.checkpoint.title}**. {self.checkpoint.knows}", elem_id="title"
-            )
+            self.panel.build_title()
             self.chat = gr.Chatbot(
                 show_label=False,
                 elem_id="chat",
                 render_markdown=False,
                 buttons=["copy"],
                 allow_file_downloads=False,  # its button saves the first of several media only; each has a link of its own
-                examples=[{"text": text} for text in self.checkpoint.examples],
+                examples=[{"text": text} for text in self.models.default.examples],
                 placeholder="Ask for a picture, or send one and ask about it.",
                 autoscroll=True,
             )
@@ -71,7 +68,7 @@ class ChatPage:
                 self.status = gr.Markdown("", elem_id="status")
                 self.keep = gr.Button("Cancel", size="sm", visible=False, elem_id="keep")
                 self.retry = gr.Button("Retry", size="sm", visible=False, elem_id="retry")
-            self.box = message_box(self.checkpoint)
+            self.box = message_box(self.models)
             self.chosen = gr.HTML("", visible="hidden", js_on_load=CHOOSE)
             self.api.build(self.box)
             self._wire(page)
@@ -98,6 +95,7 @@ class ChatPage:
         side.yes.click(self.on_erase, None, view, **leaving)
         side.saved.upload(self.on_bring, [side.saved], view, concurrency_limit=2, **leaving)
         side.wire(self.current)
+        self.panel.wire()
         self.keep.click(self.on_keep, [self.changing], own, **quiet)
         self.box.stop(self.on_stop, [self.current], None, queue=False, **quiet)
         self.current.change(None, [self.current], None, js=SHOW_ADDRESS)
@@ -129,7 +127,7 @@ class ChatPage:
         yield from self._shown(visit, iter([Seen("", [])]), EMPTY, deleted)
 
     def _follow(self, visit: Visit, conversation: str, job: str, box: Any = None) -> Iterator[Updates]:
-        self.worker.notify()
+        self.models.notify()
         yield from self._shown(visit, self.watching.follow(visit, conversation, job), box)
 
     def on_load(self, request: gr.Request) -> Iterator[Updates]:
@@ -214,10 +212,10 @@ class ChatPage:
     def _send(
         self, visit: Visit, given: Given, message: dict[str, Any], kept: Sequence[Part] = (), changing: str = ""
     ) -> Iterator[Updates]:
-        settings = self.panel.chosen(given)
-        turn = written(message, kept, self.settings, self.conversations.content, self.checkpoint.inputs)
+        model, settings = self.panel.chosen(given)
+        turn = written(message, kept, self.settings, self.conversations.content, model.inputs)
         started = given[self.current] or self.conversations.start(visit.user)
-        job = self.conversations.post(visit.user, started, turn, self.checkpoint.name, settings, changing or None)
+        job = self.conversations.post(visit.user, started, turn, model.name, settings, changing or None)
         for file in message.get("files") or []:
             Path(file).unlink(missing_ok=True)
         yield from self._follow(visit, started, job, box=EMPTY)
@@ -230,7 +228,8 @@ class ChatPage:
             messages = self.conversations.messages(visit.user, conversation)
             if not messages:
                 raise NotFoundError("There is no reply to make again.")
-            job = self.conversations.retry(visit.user, messages[-1].id, self.checkpoint.name, self.panel.chosen(given))
+            model, settings = self.panel.chosen(given)
+            job = self.conversations.retry(visit.user, messages[-1].id, model.name, settings)
             yield from self._follow(visit, conversation, job)
 
         yield from guarded(retry, request, self.visitors)
@@ -243,7 +242,7 @@ class ChatPage:
             verb, *how = str(chosen.index).split(":")
             match verb, how:
                 case "again", [medium]:
-                    job = self.conversations.remake(visit.user, message, int(medium), self.checkpoint.name, ReplySettings())
+                    job = self.conversations.remake(visit.user, message, int(medium), self.models.names, ReplySettings())
                     yield from self._follow(visit, conversation, job)
                     return
                 case "edit", []:

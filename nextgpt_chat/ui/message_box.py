@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.conversation import Part, Text, Turn
+from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.upload import accept_upload
@@ -20,17 +20,18 @@ MOST_ATTACHED = 50
 """Media of earlier messages that are looked up for the next one; the settings allow fewer."""
 
 
-def message_box(checkpoint: Checkpoint) -> gr.MultimodalTextbox:
-    """A box for text and for files of the kinds that the model takes; with a microphone and a camera where it hears and sees."""
+def message_box(models: Models) -> gr.MultimodalTextbox:
+    """A box for text and for files of the kinds that a model takes; with a microphone and a camera where one hears and sees."""
+    kinds = list(dict.fromkeys(kind for model in models.checkpoints for kind in model.inputs if kind != "text"))
     with gr.Row(elem_id="compose"):
-        if "image" in checkpoint.inputs:
+        if "image" in kinds:
             gr.HTML(CAMERA, js_on_load=USE_CAMERA, apply_default_css=False, elem_id="camera")
         return gr.MultimodalTextbox(
             show_label=False,
-            placeholder=f"Message {checkpoint.title}…",
+            placeholder="Write a message…" if len(models.checkpoints) > 1 else f"Message {models.default.title}…",
             file_count="multiple",
-            file_types=[kind for kind in checkpoint.inputs if kind != "text"],
-            sources=["upload", "microphone"] if "audio" in checkpoint.inputs else ["upload"],
+            file_types=kinds,
+            sources=["upload", "microphone"] if "audio" in kinds else ["upload"],
             max_plain_text_length=1_000_000,
             elem_id="box",
             autofocus=True,

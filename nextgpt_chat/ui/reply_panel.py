@@ -1,4 +1,4 @@
-"""How replies are made, as far as a person chooses it: kinds of media above the message box, numbers in the sidebar."""
+"""How replies are made, as far as a person chooses it: kinds of media above the message box, model and numbers in the sidebar."""
 
 import math
 from collections.abc import Collection
@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings
@@ -21,20 +22,22 @@ Given = dict[Any, Any]
 
 
 class ReplyPanel:
-    """Its components, and what their values mean. The bounds are the model's own."""
+    """Its components, and what their values mean. The bounds are the chosen model's own."""
 
-    def __init__(self, checkpoint: Checkpoint, steps: int | None) -> None:
+    def __init__(self, models: Models, steps: int | None) -> None:
         """`steps` is the host's choice, which holds where a person makes none."""
-        self.steps = steps
-        decoders = checkpoint.decoding.values()
-        self.most_steps = max((one.max_steps for one in decoders), default=1)
-        self.most_guidance = max((one.max_guidance for one in decoders), default=1.0)
-        self.kinds = [kind for kind in checkpoint.outputs if kind in NOUNS]
+        self.models, self.steps = models, steps
+
+    def build_title(self) -> None:
+        """Lays out who is talked to, for the top of the page."""
+        self.title = gr.Markdown(title(self.models.default), elem_id="title")
 
     def build_numbers(self) -> None:
-        """Lays out the numbers, for the sidebar."""
-        own = "0 takes the model's own."
+        """Lays out model and numbers, for the sidebar."""
+        own, first = "0 takes the model's own.", self.models.default
+        choices = [(one.title, one.name) for one in self.models.checkpoints]
         with gr.Accordion("Settings", open=False, elem_id="settings"):
+            self.model = gr.Dropdown(choices, value=first.name, label="Model", visible=len(choices) > 1, elem_id="model")
             self.seed = gr.Number(
                 ANY_SEED,
                 label="Seed",
@@ -47,39 +50,89 @@ class ReplyPanel:
             self.temperature = gr.Slider(
                 0, HOTTEST, 0, step=0.1, label="Temperature", info="0 takes the likeliest words.", elem_id="temperature"
             )
-            self.number = gr.Slider(0, self.most_steps, 0, step=1, label="Denoising steps", info=own, elem_id="steps")
-            self.guidance = gr.Slider(0, self.most_guidance, 0, step=0.5, label="Guidance scale", info=own, elem_id="guidance")
+            self.number = gr.Slider(0, most_steps(first), 0, step=1, label="Denoising steps", info=own, elem_id="steps")
+            self.guidance = gr.Slider(0, most_guidance(first), 0, step=0.5, label="Guidance scale", info=own, elem_id="guidance")
 
     def build_kinds(self) -> None:
         """Lays out the kinds of media, for the place above the message box."""
-        choices = [(NOUNS[kind].capitalize(), kind) for kind in self.kinds]
+        choices = chips(self.models.default)
         self.wanted = gr.CheckboxGroup(choices, label="Reply with", container=False, elem_id="wanted", visible=bool(choices))
+
+    def wire(self) -> None:
+        """Lets the bounds follow the model."""
+        changed = [self.title, self.wanted, self.number, self.guidance]
+        self.model.input(self.on_model, [self.model], changed, show_progress="hidden", api_visibility="private")
+
+    def on_model(self, name: str) -> dict[Any, Any]:
+        """Another model is chosen: its own bounds, and its own defaults."""
+        model = self.models.find(name) or self.models.default
+        return {
+            self.title: title(model),
+            self.wanted: gr.update(choices=chips(model), value=[], visible=bool(chips(model))),
+            self.number: gr.update(maximum=most_steps(model), value=0),
+            self.guidance: gr.update(maximum=most_guidance(model), value=0),
+        }
 
     @property
     def inputs(self) -> set[Any]:
         """What `chosen` reads."""
-        return {self.wanted, self.seed, self.temperature, self.number, self.guidance}
+        return {self.model, self.wanted, self.seed, self.temperature, self.number, self.guidance}
 
-    def chosen(self, given: Given) -> ReplySettings:
-        """The values of `inputs` as settings. Raises `InputError` for what lies outside of the bounds."""
+    def chosen(self, given: Given) -> tuple[Checkpoint, ReplySettings]:
+        """The values of `inputs` as a model and its settings. Raises `UserError` for what lies outside of the bounds."""
         return self.settings(
-            given[self.seed], given[self.temperature], given[self.number], given[self.guidance], given[self.wanted] or ()
+            given[self.model] or "",
+            given[self.seed],
+            given[self.temperature],
+            given[self.number],
+            given[self.guidance],
+            given[self.wanted] or (),
         )
 
     def settings(
-        self, seed: float = ANY_SEED, temperature: float = 0, steps: float = 0, guidance: float = 0, kinds: Collection[str] = ()
-    ) -> ReplySettings:
-        """Settings within the model's bounds; what is left out is the model's own. Raises `InputError` for what lies outside."""
-        if not isinstance(kinds, list | tuple) or any(kind not in self.kinds for kind in kinds):
-            raise InputError(f"The kinds are {kinds}. Accepted is a list of: {', '.join(self.kinds)}.")
+        self,
+        model: str = "",
+        seed: float = ANY_SEED,
+        temperature: float = 0,
+        steps: float = 0,
+        guidance: float = 0,
+        kinds: Collection[str] = (),
+    ) -> tuple[Checkpoint, ReplySettings]:
+        """A model and settings within its bounds; what is left out is the model's own. Raises `UserError` for what lies outside."""
+        if not isinstance(model, str):
+            raise InputError(f"The model is {model}. Accepted is a name.")
+        chosen = self.models.named(model)
+        makes = [kind for _, kind in chips(chosen)]
+        if not isinstance(kinds, list | tuple) or any(kind not in makes for kind in kinds):
+            raise InputError(f"The kinds are {kinds}. Accepted is a list of: {', '.join(makes)}.")
         seed = round(_within("seed", seed, ANY_SEED, LAST_SEED))
-        return ReplySettings(
+        return chosen, ReplySettings(
             seed=None if seed == ANY_SEED else seed,
             temperature=_within("temperature", temperature, 0, HOTTEST),
-            steps=round(_within("number of denoising steps", steps, 0, self.most_steps)) or self.steps,
-            guidance=_within("guidance scale", guidance, 0, self.most_guidance) or None,
-            kinds=tuple(kind for kind in self.kinds if kind in kinds),
+            steps=round(_within("number of denoising steps", steps, 0, most_steps(chosen))) or self.steps,
+            guidance=_within("guidance scale", guidance, 0, most_guidance(chosen)) or None,
+            kinds=tuple(kind for kind in makes if kind in kinds),
         )
+
+
+def title(model: Checkpoint) -> str:
+    """Who is talked to, in Markdown."""
+    return f"# NExT-GPT Chat\n\nYou are talking to **{model.title}**. {model.knows}"
+
+
+def chips(model: Checkpoint) -> list[tuple[str, str]]:
+    """The kinds of media that a model makes, each with its name."""
+    return [(NOUNS[kind].capitalize(), kind) for kind in model.outputs if kind in NOUNS]
+
+
+def most_steps(model: Checkpoint) -> int:
+    """Most denoising steps of any medium."""
+    return max((one.max_steps for one in model.decoding.values()), default=1)
+
+
+def most_guidance(model: Checkpoint) -> float:
+    """Highest guidance scale of any medium."""
+    return max((one.max_guidance for one in model.decoding.values()), default=1.0)
 
 
 def _within(name: str, value: float, least: float, most: float) -> float:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.engine.follow import follow
-from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.store.conversations import Conversations, Message
 from nextgpt_chat.store.jobs import Jobs
@@ -35,8 +34,8 @@ class Seen:
 class Watching:
     """Looks at conversations and at replies that are being made."""
 
-    def __init__(self, checkpoint: Checkpoint, conversations: Conversations, jobs: Jobs, worker: Worker) -> None:
-        self.checkpoint, self.conversations, self.jobs, self.worker = checkpoint, conversations, jobs, worker
+    def __init__(self, models: Models, conversations: Conversations, jobs: Jobs) -> None:
+        self.models, self.conversations, self.jobs = models, conversations, jobs
 
     def open(self, visit: Visit, conversation: str) -> Iterator[Seen]:
         """A conversation; if a reply is being made in it, what `follow` yields. One that is not there is seen as a new one."""
@@ -69,18 +68,18 @@ class Watching:
 
     def _chat(self, messages: list[Message], visit: Visit) -> list[dict[str, Any]]:
         """A conversation in which nothing is being made: its messages have their buttons, and the last one offers what may be said next."""
-        kinds = self.checkpoint.outputs
+        models = [self.models.find(message.model) for message in messages]
         chat = [
-            chat_message(message, visit.link, kinds if message.model == self.checkpoint.name else (), buttons=True)
-            for message in messages
+            chat_message(message, visit.link, model.outputs if model else (), buttons=True)
+            for message, model in zip(messages, models, strict=True)
         ]
         media = [medium for message in messages for medium in message.turn.media]
-        if media:
-            chat[-1]["options"] = [{"value": text} for text in self.checkpoint.follow_ups.get(media[-1].kind, ())]
+        if media and models[-1]:
+            chat[-1]["options"] = [{"value": text} for text in models[-1].follow_ups.get(media[-1].kind, ())]
         return chat
 
     def _state(self) -> str:
-        return {"loading": "The model is loading…", "failed": f"⚠ {self.worker.problem}"}.get(self.worker.state, "")
+        return {"loading": "The model is loading…", "failed": f"⚠ {self.models.problem}"}.get(self.models.state, "")
 
     def _waiting(self, user: str, job: str) -> str:
         ahead = self.jobs.position(user, job)

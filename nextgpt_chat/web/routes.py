@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import NotFoundError, UserError
 from nextgpt_chat.export.archive import write_archive
 from nextgpt_chat.export.page import PAGE_POLICY, page
@@ -33,14 +33,14 @@ SHARE_HEADERS = {
 }
 
 
-def routes(visitors: Visitors, store: Store, worker: Worker) -> list[Route]:
+def routes(visitors: Visitors, store: Store, models: Models) -> list[Route]:
     """`/media/{token}`, `/export/{conversation}.zip` and `.html`, `/share/{token}`, `/healthz` and `/readyz`."""
     return [
         Route("/media/{token}", media(visitors, store)),
         Route("/export/{conversation}.{form}", exported(visitors, store)),
         Route("/share/{token}", shared(store)),
         Route("/healthz", lambda _request: PlainTextResponse("ok")),
-        Route("/readyz", readiness(worker)),
+        Route("/readyz", readiness(models)),
     ]
 
 
@@ -109,10 +109,10 @@ def shared(store: Store) -> Callable[[Request], Response]:
     return endpoint
 
 
-def readiness(worker: Worker) -> Callable[[Request], Response]:
-    """200 once the model is loaded, 503 before and when it could not be."""
+def readiness(models: Models) -> Callable[[Request], Response]:
+    """200 once every model is loaded, 503 before and when it could not be."""
 
     def endpoint(_request: Request) -> Response:
-        return JSONResponse({"state": worker.state, "problem": worker.problem}, status_code=200 if worker.state == "ready" else 503)
+        return JSONResponse({"state": models.state, "problem": models.problem}, status_code=200 if models.state == "ready" else 503)
 
     return endpoint

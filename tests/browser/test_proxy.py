@@ -47,7 +47,7 @@ def proxy_to(address: str) -> Starlette:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    app = App(Settings(data=tmp_path / "data", port=free_port(), root_path="/chat"), DESCRIPTION, scripted)
+    app = App(Settings(data=tmp_path / "data", port=free_port(), root_path="/chat"), [(DESCRIPTION, scripted)])
     app.launch()
     port = free_port()
     proxy = uvicorn.Server(

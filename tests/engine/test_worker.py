@@ -100,7 +100,7 @@ def test_stop_ends_the_reply_and_frees_the_worker(store: Opened) -> None:
 def test_a_medium_is_made_again_in_the_place_of_the_old_one(store: Opened) -> None:
     user, conversation, _ = run(store, lambda: scripted(store.content))
     reply = store.conversations.messages(user, conversation)[-1]
-    job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+    job = store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings())
     with Worker(store.jobs, lambda: scripted(store.content), "scripted"):
         events = [event for batch in follow(store.jobs, user, job) for _, event in batch]
     assert [type(event) for event in events] == [MediaStarted, MediaProgress, MediaReady, Done]
@@ -128,7 +128,7 @@ def test_a_medium_whose_remake_ends_early_is_still_there(store: Opened) -> None:
 
     def attempt(remake: Remake, stop: bool) -> str:
         started.clear()
-        job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+        job = store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings())
         with Worker(store.jobs, lambda: scripted(store.content, remake=remake), "scripted"):
             assert remake is broken or started.wait(10)
             if stop:
@@ -147,7 +147,7 @@ def test_a_medium_whose_remake_ends_early_is_still_there(store: Opened) -> None:
 def test_a_remake_whose_process_is_gone_is_marked_and_leaves_the_reply_alone(store: Opened) -> None:
     user, conversation, _ = run(store, lambda: scripted(store.content))
     reply = store.conversations.messages(user, conversation)[-1]
-    job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+    job = store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings())
     store.jobs.claim("pid 1 started 1", "scripted")
     assert store.jobs.recover() == 1
     assert store.jobs.status(user, job) == "interrupted"

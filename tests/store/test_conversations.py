@@ -65,7 +65,7 @@ def test_another_visitor_finds_nothing(store: Opened) -> None:
         lambda: store.conversations.media(other, sha256),
         lambda: store.post(other, "mine now", conversation),
         lambda: store.conversations.retry(other, reply, "scripted", ReplySettings()),
-        lambda: store.conversations.remake(other, reply, 0, "scripted", ReplySettings()),
+        lambda: store.conversations.remake(other, reply, 0, ["scripted"], ReplySettings()),
         lambda: store.library.delete(other, conversation),
         lambda: store.jobs.events(other, job),
         lambda: store.jobs.cancel(other, job),
@@ -140,7 +140,7 @@ def test_a_medium_is_made_again_and_everything_else_stays(store: Opened) -> None
     conversation = conversation_of(store, user)
     replied(store, user, conversation)
     before = store.conversations.messages(user, conversation)
-    job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings(seed=6))
+    job = store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings(seed=6))
     waiting = store.conversations.messages(user, conversation)[1]
     assert (waiting.running, waiting.status, waiting.job, waiting.remake) == (True, "complete", job, Remaking(0, "queued"))
     claimed = store.jobs.claim("1", "scripted")
@@ -169,7 +169,7 @@ def test_a_medium_that_was_not_made_again_stays(store: Opened) -> None:
     conversation = conversation_of(store, user)
 
     def attempt(*events: Event) -> Message:
-        job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+        job = store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings())
         if events:
             store.jobs.claim("1", "scripted")
             store.jobs.append(job, MediaStarted(0, "image", "a plain picture"), MediaProgress(0, 1, 2), *events)
@@ -199,12 +199,12 @@ def test_what_cannot_be_made_again(store: Opened) -> None:
         (reply.id, -1, "no such picture"),
     ):
         with pytest.raises(NotFoundError, match=sentence):
-            store.conversations.remake(user, message, medium, "scripted", ReplySettings())
+            store.conversations.remake(user, message, medium, ["scripted"], ReplySettings())
     with pytest.raises(InputError, match="another model, scripted"):
-        store.conversations.remake(user, reply.id, 0, "newer", ReplySettings())
-    store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+        store.conversations.remake(user, reply.id, 0, ["newer"], ReplySettings())
+    store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings())
     for busy in (
-        lambda: store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings()),
+        lambda: store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings()),
         lambda: store.post(user, "again", conversation_of(store, user)),
     ):
         with pytest.raises(BusyError, match="still being made"):
@@ -217,7 +217,7 @@ def test_a_file_that_was_replaced_goes_when_nothing_shows_it(store: Opened, show
     for _ in range(shown):
         reply = replied(store, user)
     old = picture(store.content)
-    job = store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings())
+    job = store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings())
     store.jobs.claim("1", "scripted")
     new = replace(picture(store.content, 100), seed=6)
     store.jobs.append(job, MediaReady(0, new), Done(Stats("scripted", 6)))

@@ -38,7 +38,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(settings: Settings) -> Non
     for ask in (
         lambda: store.post(user, "more", conversation),
         lambda: store.conversations.retry(user, reply.id, "scripted", ReplySettings()),
-        lambda: store.conversations.remake(user, reply.id, 0, "scripted", ReplySettings()),
+        lambda: store.conversations.remake(user, reply.id, 0, ["scripted"], ReplySettings()),
     ):
         with pytest.raises(BusyError, match=r"2 replies within a minute.* Try again in (39|40) seconds"):
             ask()

@@ -16,7 +16,7 @@ from tests.web.test_server import DESCRIPTION, free_port
 
 
 def app(folder: Path, kept: Path) -> App:
-    return App(Settings(data=folder, port=free_port(), snapshot=kept), DESCRIPTION, scripted)
+    return App(Settings(data=folder, port=free_port(), snapshot=kept), [(DESCRIPTION, scripted)])
 
 
 def test_what_was_said_is_there_on_a_new_disk(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ HELLO: dict[str, Any] = {"text": "hello", "files": []}
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = App(Settings(data=tmp_path_factory.mktemp("data"), port=free_port(), max_upload_mb=1), DESCRIPTION, scripted)
+    app = App(Settings(data=tmp_path_factory.mktemp("data"), port=free_port(), max_upload_mb=1), [(DESCRIPTION, scripted)])
     app.launch()
     yield app
     app.close()
@@ -111,7 +111,9 @@ def test_strangers_hear_that_there_is_nothing(app: App) -> None:
         ({"temperature": 9}, "The temperature is 9. Accepted are values from 0 to 1.5"),
         ({"seed": None}, "The seed is None"),
         ({"kinds": ["video"]}, "Accepted is a list of: image"),
-        ({"model": "other"}, "Accepted is an object with any of: guidance, kinds, seed, steps, temperature"),
+        ({"model": "other"}, "There is no model called 'other' here. The models are: scripted."),
+        ({"size": 9}, "Accepted is an object with any of: guidance, kinds, model, seed, steps, temperature"),
+        ({"model": 9}, "The model is 9. Accepted is a name."),
         (["seed"], "Accepted is an object"),
     ],
 )

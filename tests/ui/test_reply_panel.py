@@ -1,22 +1,45 @@
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import pytest
 
 from nextgpt_chat.checkpoint import find_checkpoint
-from nextgpt_chat.errors import InputError
+from nextgpt_chat.engine.models import Models
+from nextgpt_chat.engine.worker import Worker
+from nextgpt_chat.errors import UserError
+from nextgpt_chat.events import Model
 from nextgpt_chat.settings import ReplySettings
+from nextgpt_chat.store.jobs import Jobs
 from nextgpt_chat.ui.reply_panel import ReplyPanel
 from tests.conftest import CHECKPOINT
 
+TINYLAND = find_checkpoint(CHECKPOINT.parent, CHECKPOINT.name)
+SMALLER = TINYLAND.model_copy(
+    update={
+        "name": "smaller",
+        "outputs": ("text", "image"),
+        "decoding": {"image": TINYLAND.decoding["image"].model_copy(update={"max_steps": 30})},
+    }
+)
+
+
+def idle(name: str) -> Worker:
+    """An engine that is never started."""
+    return Worker(cast(Jobs, None), lambda: cast(Model, None), name)
+
+
+MODELS = Models([(TINYLAND, idle("tinyland")), (SMALLER, idle("smaller"))])
+
 
 def chosen(steps: int | None = None, **values: Any) -> ReplySettings:
-    panel = ReplyPanel(find_checkpoint(CHECKPOINT.parent, CHECKPOINT.name), steps)
+    panel = ReplyPanel(MODELS, steps)
     with gr.Blocks():
         panel.build_numbers()
         panel.build_kinds()
-    given = {"wanted": [], "seed": -1, "temperature": 0, "number": 0, "guidance": 0} | values
-    return panel.chosen({getattr(panel, name): value for name, value in given.items()})
+    given = {"model": "", "wanted": [], "seed": -1, "temperature": 0, "number": 0, "guidance": 0} | values
+    model, settings = panel.chosen({getattr(panel, name): value for name, value in given.items()})
+    assert model.name == (values.get("model") or "tinyland")
+    return settings
 
 
 def test_nothing_chosen_is_the_models_own() -> None:
@@ -41,9 +64,26 @@ def test_what_is_chosen_is_taken() -> None:
         ({"guidance": float("nan")}, "The guidance scale is nan"),
         ({"wanted": ["image", "text"]}, "Accepted is a list of: image, video, audio"),
         ({"wanted": "image"}, "The kinds are image"),
+        ({"model": "smaller", "number": 31}, "The number of denoising steps is 31. Accepted are values from 0 to 30"),
+        ({"model": "smaller", "wanted": ["audio"]}, "Accepted is a list of: image"),
+        ({"model": "bigger"}, "There is no model called 'bigger' here. The models are: tinyland, smaller."),
         ({"guidance": "a lot"}, "The guidance scale is a lot"),
     ],
 )
 def test_values_beyond_the_bounds_are_refused(values: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         chosen(**values)
+
+
+def test_bounds_and_kinds_follow_the_model() -> None:
+    panel = ReplyPanel(MODELS, None)
+    with gr.Blocks():
+        panel.build_title()
+        panel.build_numbers()
+        panel.build_kinds()
+    assert panel.model.visible
+    changed = panel.on_model("smaller")
+    assert changed[panel.number]["maximum"] == 30
+    assert changed[panel.wanted]["choices"] == [("Picture", "image")]
+    assert panel.on_model("nobody")[panel.number]["maximum"] == 50
+    assert chosen(model="smaller", number=30) == ReplySettings(steps=30)

@@ -45,7 +45,7 @@ def load(content):
         yield Done(Stats("scripted", seed=5))
     return scripted(content, say)
 
-App(Settings(**json.loads(sys.argv[1])), DESCRIPTION, load).launch()
+App(Settings(**json.loads(sys.argv[1])), [(DESCRIPTION, load)]).launch()
 time.sleep(3600)
 """
 

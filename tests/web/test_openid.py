@@ -110,7 +110,7 @@ def app(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         oauth_client_secret=SECRET,
         admins="somebody, grace",
     )
-    app = App(settings, DESCRIPTION, scripted)
+    app = App(settings, [(DESCRIPTION, scripted)])
     app.launch()
     yield app
     app.close()
@@ -167,7 +167,7 @@ def test_answers_that_are_not_for_this_browser_or_are_forged_sign_nobody_in(app:
 
 def test_a_service_that_is_away_gets_a_sentence(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, port=free_port(), oauth_client_id=CLIENT, oauth_provider=f"http://127.0.0.1:{free_port()}")
-    app = App(settings, DESCRIPTION, scripted)
+    app = App(settings, [(DESCRIPTION, scripted)])
     app.launch()
     try:
         with visitor(app) as client:

@@ -33,7 +33,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = App(Settings(data=tmp_path_factory.mktemp("data"), port=free_port()), DESCRIPTION, scripted)
+    app = App(Settings(data=tmp_path_factory.mktemp("data"), port=free_port()), [(DESCRIPTION, scripted)])
     app.launch()
     yield app
     app.close()
@@ -52,7 +52,7 @@ def media_link(app: App, client: httpx.Client) -> str:
     user = app.visitors.required(dict(client.cookies))
     conversation = app.store.conversations.start(user)
     job = app.store.conversations.post(user, conversation, Turn("user", (Text("hello"),)), "scripted", ReplySettings())
-    app.worker.notify()
+    app.models.notify()
     for _ in follow(app.store.jobs, user, job):
         pass
     return f"/media/{app.visitors.media_token(user, picture(app.store.content).sha256)}"

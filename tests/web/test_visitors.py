@@ -26,7 +26,7 @@ def echo(content: ContentStore) -> Scripted:
 
 
 def test_fifty_visitors_at_once_get_their_own_replies_or_hear_when_to_come_back(tmp_path: Path) -> None:
-    app = App(Settings(data=tmp_path / "data", port=free_port(), max_waiting_jobs=40), DESCRIPTION, echo)
+    app = App(Settings(data=tmp_path / "data", port=free_port(), max_waiting_jobs=40), [(DESCRIPTION, echo)])
     app.launch()
     try:
         told = crowd(f"http://127.0.0.1:{app.settings.port}", 50)
