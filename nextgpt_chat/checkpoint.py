@@ -4,6 +4,7 @@ A checkpoint is a folder with `nextgpt.json` and standard Hugging Face and Diffu
 description and verifies that every named file is there. It never loads a tensor.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -88,6 +89,16 @@ class Checkpoint(BaseModel):
     def part(self, name: str) -> Path:
         """Path of a file or folder of this checkpoint."""
         return self.folder / name
+
+    def revision(self) -> str:
+        """What tells these weights from others of the same name: 12 hexadecimal digits over the description and, of each file of weights, its
+        name, its size and its first megabyte."""
+        digest = hashlib.sha256((self.folder / FILE_NAME).read_bytes())
+        for path in sorted(self.folder.rglob("*.safetensors")):
+            digest.update(f"{path.relative_to(self.folder).as_posix()} {path.stat().st_size}".encode())
+            with path.open("rb") as file:
+                digest.update(file.read(2**20))
+        return digest.hexdigest()[:12]
 
 
 def available(root: Path) -> list[str]:

@@ -35,6 +35,7 @@ from nextgpt_chat.generate.thread import in_thread
 from nextgpt_chat.media.audio_file import read_audio
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.made import Made
+from nextgpt_chat.media.provenance import Sign
 from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup, Word
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
@@ -48,8 +49,9 @@ CACHED_MEDIA = 256
 class Pipeline:
     """A loaded checkpoint. `reply` is not reentrant: one reply at a time."""
 
-    def __init__(self, checkpoint: Checkpoint, content: ContentStore, device: torch.device) -> None:
+    def __init__(self, checkpoint: Checkpoint, content: ContentStore, device: torch.device, sign: Sign | None = None) -> None:
         self.checkpoint = checkpoint
+        self.revision, self.sign = checkpoint.revision(), sign
         self.content = content
         self.device = device
         self.imagebind = ImageBind.from_pretrained(checkpoint.part("imagebind")).to(device)
@@ -95,7 +97,7 @@ class Pipeline:
 
     def _run(self, settings: ReplySettings, cancelled: Callable[[], bool]) -> "_Run":
         seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
-        return _Run(settings, seed, cancelled, Made(self.content, self.checkpoint.name))
+        return _Run(settings, seed, cancelled, Made(self.content, self.checkpoint.name, self.revision, self.sign))
 
     def _to_its_end(self, run: "_Run", events: Iterator[Event]) -> Iterator[Event]:
         stopped = False
@@ -261,10 +263,13 @@ def _load(module: nn.Module, path: Path, device: torch.device) -> None:
     module.eval().to(device)
 
 
-def load_pipeline(folder: Path, content: ContentStore, device: str = "auto") -> Pipeline:
-    """Loads the checkpoint in `folder`. `device` is `auto`, `cpu`, `cuda` or `cuda:N`. Raises `SetupError` if that cannot be."""
+def load_pipeline(folder: Path, content: ContentStore, device: str = "auto", sign: Sign | None = None) -> Pipeline:
+    """Loads the checkpoint in `folder`. `device` is `auto`, `cpu`, `cuda` or `cuda:N`; `sign` puts content credentials into what is made.
+
+    Raises `SetupError` if that cannot be.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise SetupError(f"The device '{device}' was asked for, but PyTorch finds no GPU here. Use NEXTGPT_DEVICE=cpu.")
-    return Pipeline(read_checkpoint(folder), content, torch.device(device))
+    return Pipeline(read_checkpoint(folder), content, torch.device(device), sign)

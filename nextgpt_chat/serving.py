@@ -10,6 +10,7 @@ from nextgpt_chat.application import App, Load
 from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
 from nextgpt_chat.events import Model
 from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.provenance import signer
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.zero_gpu import Lent, is_zero_gpu
@@ -42,7 +43,7 @@ def loader(checkpoint: Checkpoint, settings: Settings) -> Load:
     """What loads a checkpoint; on a Space that lends its GPU by the call it is loaded at once, since it must be there before the page is."""
 
     def load(content: ContentStore) -> Model:
-        return load_pipeline(checkpoint.folder, content, settings.device)
+        return load_pipeline(checkpoint.folder, content, settings.device, signer(settings.data))
 
     if not is_zero_gpu():
         return load

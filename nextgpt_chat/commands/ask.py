@@ -18,6 +18,7 @@ from nextgpt_chat.engine.follow import follow
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import UserError
 from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
+from nextgpt_chat.media.provenance import signer
 from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import ReplySettings, Settings
@@ -74,7 +75,8 @@ def _ask(
         parts.append(Text(text.strip()))
     conversation = conversation or conversations.start(user)
     job = conversations.post(user, conversation, Turn("user", tuple(parts)), checkpoint.name, how)
-    worker = Worker(jobs, lambda: load_pipeline(checkpoint.folder, content, settings.device), checkpoint.name, only=job)
+    sign = signer(settings.data)
+    worker = Worker(jobs, lambda: load_pipeline(checkpoint.folder, content, settings.device, sign), checkpoint.name, only=job)
     show = _Silent() if as_json else _Terminal(out)
     events: list[Event] = []
     with worker:

@@ -16,7 +16,9 @@ from nextgpt_chat.errors import SetupError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 
-DATABASE, KEY, MEDIA = "nextgpt.db", "signing.key", "media"
+DATABASE, MEDIA = "nextgpt.db", "media"
+KEYS = ("signing.key", "c2pa.key", "c2pa.pem")
+"""What signs cookies and media: small files of the data folder, for the server alone."""
 
 
 class Snapshot:
@@ -27,7 +29,7 @@ class Snapshot:
         address = make_url(settings.database_url)
         if address.get_backend_name() != "sqlite" or not address.database:
             raise SetupError("NEXTGPT_SNAPSHOT copies an SQLite file. Leave it empty; your database server has backups of its own.")
-        self.database, self.key = Path(address.database), settings.data / KEY
+        self.database, self.data = Path(address.database), settings.data
         self.media, self.folder = ContentStore(settings.media), folder
 
     def restore(self) -> bool:
@@ -37,9 +39,10 @@ class Snapshot:
         copied = ContentStore(self.folder / MEDIA)
         for file in copied.files():
             _copy(file, self.media.root / file.relative_to(copied.root))
-        if (self.folder / KEY).is_file():
-            _copy(self.folder / KEY, self.key)
-            self.key.chmod(0o600)
+        for key in KEYS:
+            if (self.folder / key).is_file():
+                _copy(self.folder / key, self.data / key)
+                (self.data / key).chmod(0o600)
         _copy(self.folder / DATABASE, self.database)
         return True
 
@@ -54,8 +57,9 @@ class Snapshot:
             for name, file in there.items():
                 if not (copied.root / name).is_file():
                     _copy(file, copied.root / name)
-            if self.key.is_file():
-                _copy(self.key, self.folder / KEY)
+            for key in KEYS:
+                if (self.data / key).is_file():
+                    _copy(self.data / key, self.folder / key)
             _copy(taken, self.folder / DATABASE)
         for file in copied.files():
             if file.relative_to(copied.root) not in there:
