@@ -107,4 +107,4 @@ class _Sentences:
 def _told(event: Event, caller: Visit) -> dict[str, Any]:
     """An event as it stands in the log, and with a file its address."""
     name, body = event_to_json(event)
-    return {"event": name, **body} | ({"url": caller.link(event.part)} if isinstance(event, MediaReady) else {})
+    return {"event": name, **body} | ({"url": caller.view.link(event.part)} if isinstance(event, MediaReady) else {})

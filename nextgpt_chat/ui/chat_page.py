@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from nextgpt_chat.conversation import Part, Turn
+from nextgpt_chat.conversation import Part
 from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.export.archive import literal
@@ -19,6 +19,7 @@ from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.store import Store
 from nextgpt_chat.ui.api import Api
+from nextgpt_chat.ui.languages import shown
 from nextgpt_chat.ui.message_box import EMPTY, message_box, places, written
 from nextgpt_chat.ui.reply_panel import Given, ReplyPanel
 from nextgpt_chat.ui.scripts import CHOOSE, OPEN_SIDEBAR, SHOW_ADDRESS
@@ -60,14 +61,14 @@ class ChatPage:
                 buttons=["copy"],
                 allow_file_downloads=False,  # its button saves the first of several media only; each has a link of its own
                 examples=[{"text": text} for text in self.models.default.examples],
-                placeholder="Ask for a picture, or send one and ask about it.",
+                placeholder=shown("Ask for a picture, or send one and ask about it."),
                 autoscroll=True,
             )
             with gr.Row(elem_id="actions"):
                 self.panel.build_kinds()
                 self.status = gr.Markdown("", elem_id="status")
-                self.keep = gr.Button("Cancel", size="sm", visible=False, elem_id="keep")
-                self.retry = gr.Button("Retry", size="sm", visible=False, elem_id="retry")
+                self.keep = gr.Button(shown("Cancel"), size="sm", visible=False, elem_id="keep")
+                self.retry = gr.Button(shown("Retry"), size="sm", visible=False, elem_id="retry")
             self.box = message_box(self.models)
             self.chosen = gr.HTML("", visible="hidden", js_on_load=CHOOSE)
             self.api.build(self.box)
@@ -95,7 +96,7 @@ class ChatPage:
         side.yes.click(self.on_erase, None, view, **leaving)
         side.saved.upload(self.on_bring, [side.saved], view, concurrency_limit=2, **leaving)
         side.wire(self.current)
-        self.panel.wire()
+        self.panel.wire(page)
         self.keep.click(self.on_keep, [self.changing], own, **quiet)
         self.box.stop(self.on_stop, [self.current], None, queue=False, **quiet)
         self.current.change(None, [self.current], None, js=SHOW_ADDRESS)
@@ -246,7 +247,7 @@ class ChatPage:
                     yield from self._follow(visit, conversation, job)
                     return
                 case "edit", []:
-                    yield self._editing(message, self.conversations.said(visit.user, message))
+                    yield self._editing(visit, message)
                     return
                 case "use", [medium]:
                     yield self._attaching(visit, f"{attached} {message}:{int(medium)}")
@@ -263,24 +264,26 @@ class ChatPage:
 
         yield from guarded(act, request, self.visitors)
 
-    def _editing(self, message: str, said: Turn) -> Updates:
+    def _editing(self, visit: Visit, message: str) -> Updates:
         """The box with a message that is said otherwise."""
-        kinds = [NOUNS[medium.kind] for medium in said.media]
-        stays = f" Its {' and '.join(kinds)} stay{'s' if len(kinds) == 1 else ''} with it." if kinds else ""
+        said, say = self.conversations.said(visit.user, message), visit.view.say
+        kinds = ", ".join(say(NOUNS[medium.kind]) for medium in said.media)
+        stays = f" {say('Its media stay with it: {}.').format(kinds)}" if kinds else ""
         return {
             self.box: {"text": said.text, "files": []},
             self.changing: message,
-            self.status: f"You are changing an earlier message.{stays} What came after it is kept as another version.",
+            self.status: say("You are changing an earlier message. What came after it is kept as another version.") + stays,
             self.keep: gr.update(visible=True),
         }
 
     def _attaching(self, visit: Visit, attached: str) -> Updates:
         """The page with media of earlier messages that go with the next one."""
         media = [self.conversations.medium(visit.user, *place) for place in places(attached)]
-        names = ", ".join(f"{NOUNS[one.kind]} ({one.caption})" if one.caption else NOUNS[one.kind] for one in media)
+        say = visit.view.say
+        names = ", ".join(say(NOUNS[one.kind]) + (f" ({one.caption})" if one.caption else "") for one in media)
         return {
             self.attached: attached,
-            self.status: f"Goes with your next message: {literal(names)}",
+            self.status: say("Goes with your next message: {}").format(literal(names)),
             self.keep: gr.update(visible=True),
         }
 

@@ -13,6 +13,7 @@ from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.settings import Settings
+from nextgpt_chat.ui.languages import shown
 
 EMPTY: dict[str, Any] = {"text": "", "files": []}
 """A box in which nothing is written."""
@@ -28,7 +29,7 @@ def message_box(models: Models) -> gr.MultimodalTextbox:
             gr.HTML(CAMERA, js_on_load=USE_CAMERA, apply_default_css=False, elem_id="camera")
         return gr.MultimodalTextbox(
             show_label=False,
-            placeholder="Write a message…" if len(models.checkpoints) > 1 else f"Message {models.default.title}…",
+            placeholder=shown("Write a message…"),
             file_count="multiple",
             file_types=kinds,
             sources=["upload", "microphone"] if "audio" in kinds else ["upload"],

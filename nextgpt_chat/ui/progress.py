@@ -3,6 +3,7 @@
 import time
 
 from nextgpt_chat.events import MediaProgress
+from nextgpt_chat.ui.languages import Say
 
 VERBS = {"image": "Drawing", "audio": "Composing", "video": "Filming"}
 BAR = 12
@@ -12,8 +13,8 @@ BAR = 12
 class Progress:
     """How far one medium is, and for how long its steps still take."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, say: Say = str) -> None:
+        self.kind, self.say = kind, say
         self._now: MediaProgress | None = None
         self._since: tuple[float, int] | None = None
         """When its steps were first seen to be made, in seconds of the monotonic clock, and how many there were then."""
@@ -30,12 +31,14 @@ class Progress:
 
     def __str__(self) -> str:
         """`Drawing ▰▰▰▱▱▱ step 3 of 6, about 4 s left`."""
-        verb = VERBS[self.kind]
+        verb = self.say(VERBS[self.kind])
         if self._now is None:
             return f"{verb} {'▱' * BAR}"
         full = round(BAR * self._now.step / self._now.total)
-        left = f", about {time_left(self._left)} left" if self._left >= 1 else ""
-        return f"{verb} {'▰' * full}{'▱' * (BAR - full)} step {self._now.step} of {self._now.total}{left}"
+        steps = [self.say("step {} of {}").format(self._now.step, self._now.total)]
+        if self._left >= 1:
+            steps.append(self.say("about {} left").format(time_left(self._left)))
+        return f"{verb} {'▰' * full}{'▱' * (BAR - full)} {', '.join(steps)}"
 
 
 def time_left(seconds: float) -> str:

@@ -11,6 +11,7 @@ from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings
+from nextgpt_chat.ui.languages import Say, say, shown
 
 HOTTEST = 1.5
 """Highest sampling temperature; text falls apart beyond."""
@@ -34,44 +35,62 @@ class ReplyPanel:
 
     def build_numbers(self) -> None:
         """Lays out model and numbers, for the sidebar."""
-        own, first = "0 takes the model's own.", self.models.default
+        own, first = shown("0 takes the model's own."), self.models.default
         choices = [(one.title, one.name) for one in self.models.checkpoints]
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
-            self.model = gr.Dropdown(choices, value=first.name, label="Model", visible=len(choices) > 1, elem_id="model")
+        with gr.Accordion(shown("Settings"), open=False, elem_id="settings"):
+            self.model = gr.Dropdown(choices, value=first.name, label=shown("Model"), visible=len(choices) > 1, elem_id="model")
             self.seed = gr.Number(
                 ANY_SEED,
-                label="Seed",
-                info=f"{ANY_SEED} draws a new one.",
+                label=shown("Seed"),
+                info=shown("-1 draws a new one."),
                 minimum=ANY_SEED,
                 maximum=LAST_SEED,
                 precision=0,
                 elem_id="seed",
             )
             self.temperature = gr.Slider(
-                0, HOTTEST, 0, step=0.1, label="Temperature", info="0 takes the likeliest words.", elem_id="temperature"
+                0,
+                HOTTEST,
+                0,
+                step=0.1,
+                label=shown("Temperature"),
+                info=shown("0 takes the likeliest words."),
+                elem_id="temperature",
             )
-            self.number = gr.Slider(0, most_steps(first), 0, step=1, label="Denoising steps", info=own, elem_id="steps")
-            self.guidance = gr.Slider(0, most_guidance(first), 0, step=0.5, label="Guidance scale", info=own, elem_id="guidance")
+            self.number = gr.Slider(0, most_steps(first), 0, step=1, label=shown("Denoising steps"), info=own, elem_id="steps")
+            self.guidance = gr.Slider(
+                0, most_guidance(first), 0, step=0.5, label=shown("Guidance scale"), info=own, elem_id="guidance"
+            )
 
     def build_kinds(self) -> None:
         """Lays out the kinds of media, for the place above the message box."""
         choices = chips(self.models.default)
-        self.wanted = gr.CheckboxGroup(choices, label="Reply with", container=False, elem_id="wanted", visible=bool(choices))
+        self.wanted = gr.CheckboxGroup(choices, label=shown("Reply with"), container=False, elem_id="wanted", visible=bool(choices))
 
-    def wire(self) -> None:
-        """Lets the bounds follow the model."""
+    def wire(self, page: gr.Blocks) -> None:
+        """Lets the bounds follow the model, and texts the language."""
         changed = [self.title, self.wanted, self.number, self.guidance]
-        self.model.input(self.on_model, [self.model], changed, show_progress="hidden", api_visibility="private")
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        self.model.input(self.on_model, [self.model], changed, **quiet)
+        page.load(self.on_load, None, [self.title, self.wanted], **quiet)
 
-    def on_model(self, name: str) -> dict[Any, Any]:
+    def on_load(self, request: gr.Request) -> dict[Any, Any]:
+        """The page opens."""
+        return self.spoken(self.models.default, say(request.headers.get("accept-language", "")))
+
+    def on_model(self, name: str, request: gr.Request) -> dict[Any, Any]:
         """Another model is chosen: its own bounds, and its own defaults."""
         model = self.models.find(name) or self.models.default
         return {
-            self.title: title(model),
-            self.wanted: gr.update(choices=chips(model), value=[], visible=bool(chips(model))),
+            **self.spoken(model, say(request.headers.get("accept-language", ""))),
             self.number: gr.update(maximum=most_steps(model), value=0),
             self.guidance: gr.update(maximum=most_guidance(model), value=0),
         }
+
+    def spoken(self, model: Checkpoint, say: Say) -> dict[Any, Any]:
+        """What Gradio does not translate, with the model that is talked to."""
+        choices = [(say(name), kind) for name, kind in chips(model)]
+        return {self.title: title(model, say), self.wanted: gr.update(choices=choices, value=[], visible=bool(choices))}
 
     @property
     def inputs(self) -> set[Any]:
@@ -115,9 +134,9 @@ class ReplyPanel:
         )
 
 
-def title(model: Checkpoint) -> str:
+def title(model: Checkpoint, say: Say = str) -> str:
     """Who is talked to, in Markdown."""
-    return f"# NExT-GPT Chat\n\nYou are talking to **{model.title}**. {model.knows}"
+    return f"# NExT-GPT Chat\n\n{say('You are talking to')} **{model.title}**. {model.knows}"
 
 
 def chips(model: Checkpoint) -> list[tuple[str, str]]:

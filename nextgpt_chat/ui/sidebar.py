@@ -9,6 +9,7 @@ import gradio as gr
 from nextgpt_chat.store.accounts import Account
 from nextgpt_chat.store.library import SEARCH, TITLE
 from nextgpt_chat.store.store import Store
+from nextgpt_chat.ui.languages import Say, shown
 from nextgpt_chat.ui.visit import Updates, Visit, guarded
 from nextgpt_chat.web.visitor import Visitors
 
@@ -22,32 +23,36 @@ class Sidebar:
     def build(self, below: Callable[[], None]) -> None:
         """Lays the sidebar out; `below` adds what belongs to others."""
         with gr.Sidebar(width=280, open=False, elem_id="side"):
-            self.fresh = gr.Button("New chat", variant="primary", elem_id="new")
+            self.fresh = gr.Button(shown("New chat"), variant="primary", elem_id="new")
             self.search = gr.Textbox(
-                show_label=False, container=False, placeholder="Search", max_lines=1, max_length=SEARCH, elem_id="search"
+                show_label=False, container=False, placeholder=shown("Search"), max_lines=1, max_length=SEARCH, elem_id="search"
             )
             self.earlier = gr.Radio([], show_label=False, container=False, elem_id="earlier")
             with gr.Row(visible=False, elem_id="deleted") as self.notice:
                 self.gone = gr.Textbox("", visible="hidden", elem_id="gone")
-                self.restore = gr.Button("Chat deleted. Undo", size="sm", elem_id="restore")
-            with gr.Accordion("This chat", open=False, visible=False, elem_id="this") as self.this:
-                self.title = gr.Textbox(label="Title", max_lines=1, max_length=TITLE, submit_btn="Rename", elem_id="rename")
-                self.shared = gr.Checkbox(label="Anybody who has the link can read it", elem_id="shared")
+                self.restore = gr.Button(shown("Chat deleted. Undo"), size="sm", elem_id="restore")
+            with gr.Accordion(shown("This chat"), open=False, visible=False, elem_id="this") as self.this:
+                self.title = gr.Textbox(label=shown("Title"), max_lines=1, max_length=TITLE, submit_btn="Rename", elem_id="rename")
+                self.shared = gr.Checkbox(label=shown("Anybody who has the link can read it"), elem_id="shared")
                 self.address = gr.Textbox(
-                    label="Link", interactive=False, buttons=["copy"], visible=False, max_lines=1, elem_id="share-link"
+                    label=shown("Link"), interactive=False, buttons=["copy"], visible=False, max_lines=1, elem_id="share-link"
                 )
                 self.take = gr.HTML("", elem_id="take")
                 with gr.Row():
-                    self.pin = gr.Button("Pin", size="sm", elem_id="pin")
-                    self.delete = gr.Button("Delete", size="sm", elem_id="delete")
+                    self.pin = gr.Button(shown("Pin"), size="sm", elem_id="pin")
+                    self.delete = gr.Button(shown("Delete"), size="sm", elem_id="delete")
             below()
-            with gr.Accordion("My data", open=False, elem_id="mine"):
-                self.saved = gr.UploadButton("Bring a saved chat back", size="sm", file_types=[".zip", ".jsonl"], elem_id="bring")
-                gr.Markdown("Removes all your chats with their media from this server, for good, and your account if you have one.")
-                self.erase = gr.Button("Delete everything", size="sm", elem_id="erase")
+            with gr.Accordion(shown("My data"), open=False, elem_id="mine"):
+                self.saved = gr.UploadButton(
+                    shown("Bring a saved chat back"), size="sm", file_types=[".zip", ".jsonl"], elem_id="bring"
+                )
+                gr.Markdown(
+                    shown("Removes all your chats with their media from this server, for good, and your account if you have one.")
+                )
+                self.erase = gr.Button(shown("Delete everything"), size="sm", elem_id="erase")
                 with gr.Row(visible=False) as self.sure:
-                    self.yes = gr.Button("Yes, delete", size="sm", variant="stop", elem_id="erase-yes")
-                    self.no = gr.Button("No", size="sm", elem_id="erase-no")
+                    self.yes = gr.Button(shown("Yes, delete"), size="sm", variant="stop", elem_id="erase-yes")
+                    self.no = gr.Button(shown("No"), size="sm", elem_id="erase-no")
             self.who = gr.HTML("", padding=False, elem_id="who")
 
     @property
@@ -84,7 +89,7 @@ class Sidebar:
             self.gone: deleted,
             self.sure: gr.update(visible=False),
             self.delete: gr.update(interactive=not running),
-            self.who: account_link(self.accounts.of(visit.user)),
+            self.who: account_link(self.accounts.of(visit.user), visit.view.say),
             **self.about(visit, conversation),
         }
 
@@ -97,8 +102,8 @@ class Sidebar:
                 self.title: one.title,
                 self.shared: token is not None,
                 self.address: gr.update(value=f"{visit.base}/share/{token}", visible=token is not None),
-                self.take: taking_along(conversation),
-                self.pin: "Unpin" if one.pinned else "Pin",
+                self.take: taking_along(conversation, visit.view.say),
+                self.pin: visit.view.say("Unpin" if one.pinned else "Pin"),
             }
         return updates
 
@@ -127,15 +132,15 @@ class Sidebar:
         yield from guarded(changed, request, self.visitors)
 
 
-def taking_along(conversation: str) -> str:
+def taking_along(conversation: str, say: Say) -> str:
     """Links that save the conversation."""
     links = (
         f'<a href="export/{html.escape(conversation)}.{form}" download>{name}</a>'
-        for form, name in (("zip", "ZIP"), ("html", "web page"))
+        for form, name in (("zip", "ZIP"), ("html", say("web page")))
     )
-    return f"Save as {' or '.join(links)}"
+    return f"{say('Save as')} " + f" {say('or')} ".join(links)
 
 
-def account_link(account: Account | None) -> str:
+def account_link(account: Account | None, say: Say) -> str:
     """The way to the account page, with the name of who is signed in."""
-    return f'<a href="account">{html.escape(account.name) if account else "Sign in"}</a>'
+    return f'<a href="account">{html.escape(account.name) if account else say("Sign in")}</a>'

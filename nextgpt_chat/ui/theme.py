@@ -39,7 +39,7 @@ footer { display: none !important; }
 #chat .minimal-audio-player { width: 100%; max-width: 256px; height: 56px; align-items: center; overflow: hidden; }
 #chat .message { overflow-wrap: anywhere; }
 #chat .image-container button, #chat .image-frame { width: fit-content; }
-#chat .message-buttons:not(:has(button:not([aria-label="Share"]))) { display: none; }
+#chat .message-buttons:not(:has(button[aria-label^="Cop"])), #chat .message-buttons button:not([aria-label^="Cop"]) { display: none; }
 #chat .about { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; font-size: .8rem; opacity: .8; white-space: normal; }
 #chat .about summary { cursor: pointer; }
 #chat .about a, #chat .about .act { color: inherit; text-decoration: underline; text-underline-offset: 2px; cursor: pointer; }
@@ -52,7 +52,7 @@ footer { display: none !important; }
 #chat .options { display: flex; flex-wrap: wrap; justify-content: flex-start; gap: 6px; margin: 0; padding: 4px 0 12px; max-width: 100%; }
 #chat .options .option { width: auto; padding: 3px 12px; border-style: solid; border-radius: 999px; font-size: .86rem; }
 #chat .options .option p { margin: 0; }
-#chat button[aria-label="Clear"], #chat button[aria-label="Share"], #chat button[title="Clear"], #chat button[title="Share"] { display: none; }
+#chat > .wrapper > .icon-button-wrapper { display: none; }
 #compose { position: relative; flex-wrap: nowrap; align-items: flex-end; gap: 0; border-radius: 18px; background: var(--block-background-fill); }
 #compose .form, #box { min-width: 0; border: 0; border-radius: 18px; background: transparent; box-shadow: none; }
 #camera { position: static; flex: 0 0 40px; width: 40px; height: 40px; min-width: 0; margin: 0 0 14px 8px; padding: 0; overflow: visible !important; }

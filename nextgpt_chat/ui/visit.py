@@ -10,7 +10,8 @@ import gradio as gr
 
 from nextgpt_chat.conversation import Media
 from nextgpt_chat.errors import UserError
-from nextgpt_chat.ui.render import Link
+from nextgpt_chat.ui.languages import say
+from nextgpt_chat.ui.render import View
 from nextgpt_chat.web.visitor import Visitors
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Visit:
     user: str
     base: str
     """Address of the app as the browser has it, without a slash at the end."""
-    link: Link
+    view: View
 
 
 def visit(request: gr.Request, visitors: Visitors) -> Visit:
@@ -39,7 +40,7 @@ def visit(request: gr.Request, visitors: Visitors) -> Visit:
     def link(medium: Media) -> str:
         return f"{base}/media/{visitors.media_token(user, medium.sha256)}"
 
-    return Visit(user, base, link)
+    return Visit(user, base, View(link, say(request.headers.get("accept-language", ""))))
 
 
 def guarded(handler: Callable[[Visit], Iterator[Updates]], request: gr.Request, visitors: Visitors) -> Iterator[Updates]:

@@ -48,20 +48,20 @@ class Watching:
             yield from self.follow(visit, conversation, job)
         else:
             retry = bool(messages) and messages[-1].role == "assistant"
-            yield Seen(conversation, self._chat(messages, visit), status=self._state(), retry=retry)
+            yield Seen(conversation, self._chat(messages, visit), status=self._state(visit), retry=retry)
 
     def follow(self, visit: Visit, conversation: str, job: str) -> Iterator[Seen]:
         """A reply while it grows, or one medium while it is made again, then the stored conversation."""
         messages = self.conversations.messages(visit.user, conversation)
-        chat = [chat_message(message, visit.link) for message in messages]
+        chat = [chat_message(message, visit.view) for message in messages]
         place = next(i for i, message in enumerate(messages) if message.job == job)
-        growing = GrowingRemake(messages[place], visit.link) if messages[place].remake else GrowingReply(visit.link)
+        growing = GrowingRemake(messages[place], visit.view) if messages[place].remake else GrowingReply(visit.view)
         chat[place] = growing.message()
-        yield Seen(conversation, chat, running=True, status=self._waiting(visit.user, job))
+        yield Seen(conversation, chat, running=True, status=self._waiting(visit, job))
         for events in follow(self.jobs, visit.user, job):
             growing.add(event for _, event in events)
             chat[place] = growing.message()
-            yield Seen(conversation, chat, running=True, status=self._waiting(visit.user, job), more=True)
+            yield Seen(conversation, chat, running=True, status=self._waiting(visit, job), more=True)
         chat = self._chat(self.conversations.messages(visit.user, conversation), visit)
         chat[place]["content"] += [note for note in growing.notes if note.startswith("ℹ")]
         yield Seen(conversation, chat, retry=True)
@@ -70,7 +70,7 @@ class Watching:
         """A conversation in which nothing is being made: its messages have their buttons, and the last one offers what may be said next."""
         models = [self.models.find(message.model) for message in messages]
         chat = [
-            chat_message(message, visit.link, model.outputs if model else (), buttons=True)
+            chat_message(message, visit.view, model.outputs if model else (), buttons=True)
             for message, model in zip(messages, models, strict=True)
         ]
         media = [medium for message in messages for medium in message.turn.media]
@@ -78,9 +78,9 @@ class Watching:
             chat[-1]["options"] = [{"value": text} for text in models[-1].follow_ups.get(media[-1].kind, ())]
         return chat
 
-    def _state(self) -> str:
-        return {"loading": "The model is loading…", "failed": f"⚠ {self.models.problem}"}.get(self.models.state, "")
+    def _state(self, visit: Visit) -> str:
+        return {"loading": visit.view.say("The model is loading…"), "failed": f"⚠ {self.models.problem}"}.get(self.models.state, "")
 
-    def _waiting(self, user: str, job: str) -> str:
-        ahead = self.jobs.position(user, job)
-        return self._state() or (f"Waiting: {ahead} before you." if ahead else "")
+    def _waiting(self, visit: Visit, job: str) -> str:
+        ahead = self.jobs.position(visit.user, job)
+        return self._state(visit) or (visit.view.say("Waiting: {} before you.").format(ahead) if ahead else "")

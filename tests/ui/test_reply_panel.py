@@ -82,8 +82,8 @@ def test_bounds_and_kinds_follow_the_model() -> None:
         panel.build_numbers()
         panel.build_kinds()
     assert panel.model.visible
-    changed = panel.on_model("smaller")
+    changed = panel.on_model("smaller", gr.Request(headers={}))
     assert changed[panel.number]["maximum"] == 30
     assert changed[panel.wanted]["choices"] == [("Picture", "image")]
-    assert panel.on_model("nobody")[panel.number]["maximum"] == 50
+    assert panel.on_model("nobody", gr.Request(headers={"accept-language": "de"}))[panel.number]["maximum"] == 50
     assert chosen(model="smaller", number=30) == ReplySettings(steps=30)

@@ -1,0 +1,80 @@
+"""How the page looks in other languages and in the dark, at desktop and at phone width."""
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.test_chat import PATIENCE, SIZES, browser, finished, open_sidebar, pytestmark, send, show
+from tests.browser.test_proxy import address
+
+__all__ = ["address", "browser", "pytestmark"]
+
+CONTRAST = """name => {
+    const light = colour => {
+        const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const element = document.querySelector(name);
+    let behind = element;
+    while (behind && /, 0\\)$|transparent/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+    const [a, b] = [getComputedStyle(element).color, getComputedStyle(behind ?? document.body).backgroundColor].map(light);
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}"""
+"""WCAG's contrast of a text against what is behind it."""
+
+
+@pytest.mark.parametrize(
+    ("locale", "new", "settings", "chip", "said"),
+    [
+        ("de-DE", "Neuer Chat", "Einstellungen", "Bild", "KI-erzeugt: Bild, Seed 5"),
+        ("zh-CN", "新对话", "设置", "图片", "AI 生成的图片，种子 5"),
+    ],
+)
+def test_the_page_speaks_the_browsers_language(
+    address: str,  # noqa: F811
+    browser: Browser,  # noqa: F811
+    locale: str,
+    new: str,
+    settings: str,
+    chip: str,
+    said: str,
+) -> None:
+    for width, height in SIZES.values():
+        context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
+        page = context.new_page()
+        show(page, f"{address}/chat/")
+        page.locator("#wanted").get_by_text(chip, exact=True).wait_for(timeout=PATIENCE)
+        send(page, "hello")
+        finished(page, 1)
+        assert said in page.locator("#chat").inner_text()
+        buttons = page.locator("#chat .icon-button-wrapper button:visible")
+        assert {str(buttons.nth(i).get_attribute("title")) for i in range(buttons.count())} <= {"Copy message", "Fullscreen"}
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        open_sidebar(page)
+        page.locator("#new").filter(has_text=new).wait_for(timeout=PATIENCE)
+        page.locator("#settings").get_by_text(settings).wait_for(timeout=PATIENCE)
+        assert "__i18n__" not in page.content().split("window.gradio_config")[0]
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_in_the_light_and_in_the_dark(address: str, browser: Browser, scheme: str) -> None:  # noqa: F811
+    for width, height in SIZES.values():
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page = context.new_page()
+        show(page, f"{address}/chat/")
+        send(page, "hello")
+        finished(page, 1)
+        assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+        open_sidebar(page)
+        texts = [
+            "#title p",
+            "#chat [data-testid=user]",
+            "#chat [data-testid=bot]",
+            "#chat .about a",
+            "#box textarea",
+            "#wanted label",
+        ]
+        for name in [*texts, "#new", "#who a", "#earlier label span"]:
+            assert page.evaluate(CONTRAST, name) >= 4.5, name
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        context.close()
