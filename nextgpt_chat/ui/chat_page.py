@@ -22,7 +22,7 @@ from nextgpt_chat.ui.api import Api
 from nextgpt_chat.ui.languages import shown
 from nextgpt_chat.ui.message_box import EMPTY, message_box, places, written
 from nextgpt_chat.ui.reply_panel import Given, ReplyPanel
-from nextgpt_chat.ui.scripts import CHOOSE, OPEN_SIDEBAR, SHOW_ADDRESS
+from nextgpt_chat.ui.scripts import CHOOSE, DESCRIBE, LIGHTBOX, OPEN_SIDEBAR, SHOW_ADDRESS
 from nextgpt_chat.ui.sidebar import Sidebar
 from nextgpt_chat.ui.visit import Updates, Visit, guarded
 from nextgpt_chat.ui.watching import Seen, Watching
@@ -70,7 +70,7 @@ class ChatPage:
                 self.keep = gr.Button(shown("Cancel"), size="sm", visible=False, elem_id="keep")
                 self.retry = gr.Button(shown("Retry"), size="sm", visible=False, elem_id="retry")
             self.box = message_box(self.models)
-            self.chosen = gr.HTML("", visible="hidden", js_on_load=CHOOSE)
+            self.chosen = gr.HTML("", visible="hidden", js_on_load=CHOOSE + LIGHTBOX + DESCRIBE)
             self.api.build(self.box)
             self._wire(page)
         return page

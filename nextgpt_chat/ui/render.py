@@ -48,7 +48,7 @@ def chat_message(
         number = next(numbers)
         attempt = message.remake if message.remake and message.remake.medium == number else None
         if attempt and progress is not None:
-            content += [shown(part, view, made), f'<div class="about">{progress}</div>']
+            content += [shown(part, view), f'<div class="about">{shows(part, made)}{progress}</div>']
             continue
         tools = again_button(message.id, number, part, view.say) if made and part.kind in again else ""
         if buttons:
@@ -57,7 +57,7 @@ def chat_message(
             tools += thumbs(message, number, say("this {}").format(say(NOUNS[part.kind])), say)
         if attempt and attempt.status in ("failed", "interrupted"):
             tools += f"<span>⚠ {say(NOT_REMADE)}</span>"
-        content += [shown(part, view, made), about(part, view, made, tools)]
+        content += [shown(part, view), about(part, view, made, tools)]
     if note := status_note(message, say):
         content.append(note)
     if buttons:
@@ -83,7 +83,7 @@ def plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def shown(part: Media, view: View, made: bool) -> dict[str, Any]:
+def shown(part: Media, view: View) -> dict[str, Any]:
     """A medium itself."""
     # With a path and an absolute address, Gradio neither copies the file into its public cache nor serves it: our own route does.
     address = view.link(part)
@@ -94,7 +94,7 @@ def shown(part: Media, view: View, made: bool) -> dict[str, Any]:
         "orig_name": file_name(part),
         "meta": {"_type": "gradio.FileData"},
     }
-    return {"type": "file", "file": file, "alt_text": described(part, made)}
+    return {"type": "file", "file": file}
 
 
 def about(part: Media, view: View, made: bool, tools: str = "") -> str:
@@ -106,7 +106,12 @@ def about(part: Media, view: View, made: bool, tools: str = "") -> str:
         how = "<br>".join(plain(line) for line in how_made(part, say))
         label = say("AI-generated {}, seed {}").format(say(NOUNS[part.kind]), part.seed)
         said = f"<details><summary>{label}</summary>{how}</details>"
-    return f'<div class="about">{said}{save}{tools}</div>'
+    return f'<div class="about">{shows(part, made)}{said}{save}{tools}</div>'
+
+
+def shows(part: Media, made: bool) -> str:
+    """What a medium shows, for whoever only hears the page. The chat component leaves alternative texts out; our script puts this there."""
+    return f'<span class="unseen shows">{plain(described(part, made))}</span>'
 
 
 def act(what: str, message: str, label: str, about: str = "", on: bool = False, say: Say = str) -> str:
@@ -213,7 +218,7 @@ class GrowingReply:
             self._progress.add(event, now)
         elif isinstance(event, MediaReady):
             self._progress = None
-            self.content += [shown(event.part, self.view, made=True), about(event.part, self.view, made=True)]
+            self.content += [shown(event.part, self.view), about(event.part, self.view, made=True)]
         elif isinstance(event, Notice):
             self.notes.append(f"ℹ {plain(event.message)}")
         elif isinstance(event, Done | Failed):

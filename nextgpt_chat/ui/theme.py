@@ -21,9 +21,12 @@ def theme() -> gr.themes.Base:
 
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
+#lightbox { width: 100dvw; height: 100dvh; max-width: none; max-height: none; margin: 0; padding: 0; border: 0; background: rgb(0 0 0 / 88%); cursor: zoom-out; }
+#lightbox img { width: 100%; height: 100%; object-fit: contain; }
+#lightbox button { position: absolute; top: 12px; right: 12px; width: 44px; height: 44px; border-radius: 999px; background: rgb(0 0 0 / 60%); color: white; font-size: 24px; line-height: 1; }
 @media (min-width: 1240px) { .gradio-container:has(#side.open) { margin-left: max(310px, calc((100vw - 900px) / 2)) !important; } }
 body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 312px) !important; }
-@media (max-width: 640px) { body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 402px) !important; } body:has(#status p) #chat { height: calc(100dvh - 405px) !important; } }
+@media (max-width: 640px) { .gradio-container { padding: 0 4px !important; } .gradio-container > .main { padding-left: 6px; padding-right: 6px; } body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 402px) !important; } body:has(#status p) #chat { height: calc(100dvh - 405px) !important; } }
 </style>"""
 """Gradio puts its own prefix before every selector of `css`, which would turn one on the container itself, or around it, into one that fits nothing."""
 
@@ -39,6 +42,8 @@ footer { display: none !important; }
 #chat .minimal-audio-player { width: 100%; max-width: 256px; height: 56px; align-items: center; overflow: hidden; }
 #chat .message { overflow-wrap: anywhere; }
 #chat .image-container button, #chat .image-frame { width: fit-content; }
+#chat .image-container > button { cursor: zoom-in; border-radius: 12px; }
+#chat .image-container .icon-button-wrapper { display: none; }
 #chat .message-buttons:not(:has(button[aria-label^="Cop"])), #chat .message-buttons button:not([aria-label^="Cop"]) { display: none; }
 #chat .about { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; font-size: .8rem; opacity: .8; white-space: normal; }
 #chat .about summary { cursor: pointer; }
@@ -71,6 +76,7 @@ footer { display: none !important; }
 #wanted .wrap { gap: 6px; flex-wrap: nowrap; }
 #wanted label { padding: 2px 10px; border-radius: 999px; font-size: .8rem; cursor: pointer; }
 #wanted input { width: 13px; height: 13px; }
+#wanted label:has(:focus-visible), #compose:has(textarea:focus-visible) { outline: 2px solid var(--primary-500); outline-offset: 1px; }
 #actions { gap: 8px; justify-content: flex-end; align-items: center; min-height: 0; flex-wrap: nowrap; }
 #actions button { flex: 0 0 auto; min-width: 0; }
 #earlier .wrap { display: flex; flex-direction: column; gap: 2px; flex-wrap: nowrap; }

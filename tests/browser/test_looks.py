@@ -47,7 +47,7 @@ def test_the_page_speaks_the_browsers_language(
         finished(page, 1)
         assert said in page.locator("#chat").inner_text()
         buttons = page.locator("#chat .icon-button-wrapper button:visible")
-        assert {str(buttons.nth(i).get_attribute("title")) for i in range(buttons.count())} <= {"Copy message", "Fullscreen"}
+        assert {str(buttons.nth(i).get_attribute("title")) for i in range(buttons.count())} <= {"Copy message"}
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         open_sidebar(page)
         page.locator("#new").filter(has_text=new).wait_for(timeout=PATIENCE)
@@ -78,3 +78,26 @@ def test_texts_stand_out_in_the_light_and_in_the_dark(address: str, browser: Bro
             assert page.evaluate(CONTRAST, name) >= 4.5, name
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         context.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_picture_is_shown_large_by_mouse_and_by_keyboard(address: str, browser: Browser, size: str) -> None:  # noqa: F811
+    width, height = SIZES[size]
+    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+    show(page, f"{address}/chat/")
+    send(page, "hello")
+    finished(page, 1)
+    box, picture = page.locator("#lightbox"), page.locator("#chat .image-container > button")
+    assert picture.locator("img").get_attribute("alt") == "AI-generated picture: a plain picture"
+    picture.click()
+    large = box.locator("img").bounding_box()
+    assert large is not None
+    assert (large["width"], large["height"]) == (width, height)
+    page.keyboard.press("Escape")
+    assert not box.is_visible()
+    assert picture.evaluate("button => button === document.activeElement")
+    page.keyboard.press("Enter")
+    assert page.get_by_role("dialog", name="AI-generated picture: a plain picture").is_visible()
+    box.get_by_role("button").click()
+    assert not box.is_visible()
+    page.context.close()

@@ -42,9 +42,10 @@ def test_what_was_stopped_or_failed_says_so_and_keeps_its_parts() -> None:
 def test_markup_is_shown_and_never_obeyed() -> None:
     message = Message("1", "user", Turn("user", (Text("<img src=x> & <b>"), IMAGE)), "complete")
     text, image, about = chat_message(message, VIEW)["content"]
-    assert about == '<div class="about"><a href="http://host/media/token" download="a-bird-seed-7.png">Download</a></div>'
+    shown = '<span class="unseen shows">Your picture</span>'
+    assert about == f'<div class="about">{shown}<a href="http://host/media/token" download="a-bird-seed-7.png">Download</a></div>'
     assert text == "&lt;img src=x&gt; &amp; &lt;b&gt;"
-    assert image["alt_text"] == "Your picture"
+    assert image["type"] == "file"
 
 
 STORED = Message("m1", "assistant", Turn("assistant", (Text("Two."), IMAGE, replace(IMAGE, caption='a "<b>" car'))), "complete")
@@ -66,7 +67,10 @@ def test_a_medium_that_is_made_again_stays_with_its_progress_under_it() -> None:
     running = GrowingRemake(replace(STORED, remake=Remaking(1, "running")), VIEW)
     before = running.message()["content"]
     assert before[:4] == chat_message(STORED, VIEW)["content"][:4]
-    assert before[4] == '<div class="about">Drawing ▱▱▱▱▱▱▱▱▱▱▱▱</div>'
+    assert (
+        before[4]
+        == '<div class="about"><span class="unseen shows">AI-generated picture: a "&lt;b&gt;" car</span>Drawing ▱▱▱▱▱▱▱▱▱▱▱▱</div>'
+    )
     running.add([MediaStarted(1, "image", "a car"), MediaProgress(1, 1, 2)])
     assert "▰▰▰▰▰▰▱▱▱▱▱▱ step 1 of 2" in running.message()["content"][4]
 
