@@ -1,7 +1,5 @@
 """An account in a real Chromium, behind a proxy that shows the app under a path: made in one browser, found again in another."""
 
-from pathlib import Path
-
 from playwright.sync_api import Browser, Page
 
 from tests.browser.test_chat import PATIENCE, SIZES, browser, finished, open_sidebar, pytestmark, send, show
@@ -28,7 +26,7 @@ def account(page: Page, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_an_account_is_made_in_one_browser_and_found_in_another(address: str, browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+def test_an_account_is_made_in_one_browser_and_found_in_another(address: str, browser: Browser) -> None:  # noqa: F811
     desk = opened(browser, "desktop", address)
     send(desk, "hello from the desk")
     finished(desk, 1)

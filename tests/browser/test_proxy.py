@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -45,9 +44,9 @@ def proxy_to(address: str) -> Starlette:
     return Starlette(routes=[Route("/chat/{path:path}", passed_on, methods=["GET", "HEAD", "POST"])])
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    app = App(Settings(data=tmp_path / "data", port=free_port(), root_path="/chat"), [(DESCRIPTION, scripted)])
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    app = App(Settings(data=tmp_path_factory.mktemp("data"), port=free_port(), root_path="/chat"), [(DESCRIPTION, scripted)])
     app.launch()
     port = free_port()
     proxy = uvicorn.Server(

@@ -12,6 +12,8 @@ from nextgpt_chat.evaluation.card import write_card
 from nextgpt_chat.evaluation.table import table
 from tests.conftest import CHECKPOINT
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

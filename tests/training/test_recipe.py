@@ -32,6 +32,7 @@ def train(folder: Path) -> str:
     return done.stderr
 
 
+@pytest.mark.timeout(900)
 def test_two_processes_train_all_stages_into_a_checkpoint_that_replies(tmp_path: Path) -> None:
     said = train(tmp_path)
     trained = [name for name, stage in STAGES.items() if stage]
