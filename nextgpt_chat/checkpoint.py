@@ -7,7 +7,7 @@ description and verifies that every named file is there. It never loads a tensor
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -44,15 +44,30 @@ class Decoding(BaseModel):
     """Pixels of the shorter side of a picture or a clip."""
     frames: int = 0
     """Frames of a clip."""
+    min_frames: int = 0
+    max_frames: int = 0
+    """Fewest and most frames that can be asked for; 0 for both leaves no choice."""
     frame_rate: float = 0
     """Frames in a second."""
     first_frame: bool = False
     """Whether the image decoder draws the first frame of a clip, and the video decoder lets it move."""
     seconds: float = 0
     """Length of a sound."""
+    min_seconds: float = 0
+    max_seconds: float = 0
+    """Shortest and longest sound that can be asked for; 0 for both leaves no choice."""
     strength: float = 1.0
     """How much noise covers the medium from which another one begins, as a share of all; 1 leaves nothing of it. For a clip with a first frame
     of its own, that is how much covers this frame."""
+
+    def extent(self, frames: int | None, seconds: float | None) -> dict[str, Any]:
+        """What of a wish for `frames` or `seconds` this decoder follows, within its bounds: those two, as far as it has them."""
+        chosen: dict[str, Any] = {}
+        if frames and self.max_frames:
+            chosen["frames"] = min(max(frames, self.min_frames), self.max_frames)
+        if seconds and self.max_seconds:
+            chosen["seconds"] = min(max(seconds, self.min_seconds), self.max_seconds)
+        return chosen
 
 
 class Checkpoint(BaseModel):

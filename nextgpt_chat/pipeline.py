@@ -11,7 +11,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +85,15 @@ class Pipeline:
     def remake(
         self, conversation: Conversation, medium: int, settings: ReplySettings, cancelled: Callable[[], bool]
     ) -> Iterator[Event]:
-        """Makes number `medium` of the media of the last turn, which is a reply, again: with the seed of `settings`, and with its own steps and
-        guidance where `settings` name none. With its own seed it comes out as it was.
+        """Makes number `medium` of the media of the last turn, which is a reply, again: with the seed of `settings`, and with its own steps,
+        guidance and length where `settings` name none. With its own seed it comes out as it was.
 
         Raises and ends as `reply` does; also raises `UserError` for a kind of medium that this model does not make.
         """
         own = conversation.turns[-1].media[medium].settings
-        guidance = own.get("guidance") if settings.guidance is None else settings.guidance
-        run = self._run(replace(settings, steps=settings.steps or own.get("steps"), guidance=guidance, kinds=()), cancelled)
+        asked = asdict(settings)
+        kept = {name: own.get(name) for name in ("steps", "guidance", "frames", "seconds") if asked[name] is None}
+        run = self._run(replace(settings, **kept, kinds=()), cancelled)
         yield from self._to_its_end(run, self._again(conversation, medium, run))
 
     def _run(self, settings: ReplySettings, cancelled: Callable[[], bool]) -> "_Run":
@@ -197,17 +198,19 @@ class Pipeline:
     ) -> Iterator[Event]:
         """4. Output projection and decoder: a signal group becomes a medium in the content store, from noise or from a medium of `asked`."""
         kind, decoding = group.kind, self.checkpoint.decoding[group.kind]
+        chosen = decoding.extent(run.settings.frames, run.settings.seconds)
         how = Denoising(
             steps=min(run.settings.steps or decoding.steps, decoding.max_steps),
             guidance=decoding.guidance if run.settings.guidance is None else min(run.settings.guidance, decoding.max_guidance),
             seed=seed,
             strength=decoding.strength,
+            **({"frames": decoding.frames, "seconds": decoding.seconds} | chosen),
         )
         yield MediaStarted(index, kind, caption)
         with torch.inference_mode():
             prompt = self.output_projections[kind](group.states, group.embeddings)
         start = last_medium(asked, STARTS[kind]) if group.start else None
-        begin = begin_from(start, kind, decoding) if start else None
+        begin = begin_from(start, kind, decoding.size, how) if start else None
         decoder = self.decoders[kind]
         steps = decoder.steps(how, begin)
         medium = np.empty(0)
@@ -216,7 +219,7 @@ class Pipeline:
                 yield MediaProgress(index, done, steps)
             else:
                 medium = done
-        used: dict[str, Any] = {"steps": how.steps, "guidance": how.guidance}
+        used: dict[str, Any] = {"steps": how.steps, "guidance": how.guidance, **chosen}
         if start:
             used |= {"start": start.sha256, "strength": how.strength}
         run.clock.lap("generate")

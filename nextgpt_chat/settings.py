@@ -22,6 +22,10 @@ class ReplySettings:
     """Denoising steps of a medium; None takes the checkpoint's own."""
     guidance: float | None = None
     """Guidance scale of a medium; None takes the checkpoint's own."""
+    frames: int | None = None
+    """Frames of a clip; None takes the checkpoint's own."""
+    seconds: float | None = None
+    """Length of a sound; None takes the checkpoint's own."""
     kinds: tuple[str, ...] = ()
     """Kinds of media that the reply has, and no others; empty leaves the choice to the model."""
 

@@ -41,6 +41,8 @@ def main(
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Guidance scale.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of a clip, within the model's bounds.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds of a sound, within the model's bounds.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature of the text.")] = 0.0,
     reply_with: Annotated[
         list[str] | None, typer.Option(help="Kind of medium that the reply has: image, video or audio; may be repeated.")
@@ -53,7 +55,7 @@ def main(
     try:
         settings = settings_with(model=model, data=data)
         reply_settings = ReplySettings(
-            seed=seed, temperature=temperature, steps=steps, guidance=guidance, kinds=tuple(reply_with or ())
+            seed, temperature, steps=steps, guidance=guidance, frames=frames, seconds=seconds, kinds=tuple(reply_with or ())
         )
         _ask(settings, text, [*(image or []), *(audio or []), *(video or [])], conversation, reply_settings, out, as_json)
     except UserError as error:

@@ -9,21 +9,23 @@ from diffusers import AudioLDMPipeline, DDIMScheduler
 from torch import Tensor
 from torch.nn import functional
 
-from nextgpt_chat.encode.mel import log_mel
+from nextgpt_chat.encode.mel import HOP, log_mel
 from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, step_done
+
+STRIDE = 16 * HOP
+"""Samples by which a sound that is begun from may be longer or shorter: its spectrogram is halved four times on the way to the UNet's middle."""
 
 
 class AudioDecoder:
     """Makes sounds, float32 [seconds × 16,000] in -1..1."""
 
-    def __init__(self, folder: Path, seconds: float, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         """Loads a standard pipeline folder; nothing is fetched."""
         self.pipeline = AudioLDMPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         ).to(device)
         self.pipeline.set_progress_bar_config(disable=True)
         self._scheduler = self.pipeline.scheduler
-        self.seconds = seconds
         empty = self.pipeline.tokenizer("", return_tensors="pt").to(device)
         with torch.inference_mode():
             self._empty = functional.normalize(self.pipeline.text_encoder(**empty).text_embeds, dim=-1)
@@ -44,7 +46,7 @@ class AudioDecoder:
             prompt_embeds=functional.normalize(prompt[:, 0].to(self._empty.dtype), dim=-1),
             negative_prompt_embeds=self._empty,
             latents=latents,
-            audio_length_in_s=self.seconds,
+            audio_length_in_s=how.seconds,
             callback=lambda step, _time, _latents: step_done(step, progress, stop),
             **options,
         )
@@ -53,7 +55,9 @@ class AudioDecoder:
     @torch.inference_mode()
     def _noised(self, samples: np.ndarray, how: Denoising, generator: torch.Generator) -> Tensor:
         """The latents of a sound under as much noise as the first step that is taken removes."""
-        mel = log_mel(torch.from_numpy(samples)[None].to(self._empty.device))[:, None]
+        length = -(-len(samples) // STRIDE) * STRIDE  # what lies behind the sound is cut off again by the pipeline
+        padded = np.pad(samples, (0, length - len(samples)))
+        mel = log_mel(torch.from_numpy(padded)[None].to(self._empty.device))[:, None]
         latents = self.pipeline.vae.encode(mel).latent_dist.mean * self.pipeline.vae.config.scaling_factor
         self.pipeline.scheduler.set_timesteps(how.steps)
         noise = torch.randn(latents.shape, generator=generator).to(latents)

@@ -25,6 +25,10 @@ class Denoising:
     seed: int
     strength: float = 1.0
     """Share of the noise that covers the medium to begin from; 1 leaves nothing of it."""
+    frames: int = 0
+    """Frames of a clip."""
+    seconds: float = 0.0
+    """Length of a sound."""
 
     def options(self) -> dict[str, Any]:
         """What every pipeline of Diffusers is told of it."""
@@ -52,7 +56,7 @@ class Decoder(Protocol):
         ...
 
     def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
-        """Prompt embeddings [1, L, D] -> a medium; `start` is one of the same shape to begin from. A clip can also begin from one frame.
+        """Prompt embeddings [1, L, D] -> a medium; `start` is one of the same shape and length to begin from. A clip can also begin from one frame.
 
         Raises `Cancelled` once `stop()` is true.
         """

@@ -40,7 +40,16 @@ DESCRIPTION = {
 BOUNDS = {"steps": 20, "max_steps": 50, "guidance": 2.5, "max_guidance": 8.0}
 DECODING = {
     "image": {**BOUNDS, "size": 80, "strength": 0.6},
-    "video": {**BOUNDS, "size": 80, "frames": FRAMES, "frame_rate": FRAME_RATE, "first_frame": True, "strength": 0.3},
+    "video": {
+        **BOUNDS,
+        "size": 80,
+        "frames": FRAMES,
+        "min_frames": 4,
+        "max_frames": 12,
+        "frame_rate": FRAME_RATE,
+        "first_frame": True,
+        "strength": 0.3,
+    },
     "audio": {**BOUNDS, "guidance": 1.5, "seconds": SAMPLES / RATE, "strength": 0.6},
 }
 DECODERS: dict[str, type[DiffusionPipeline]] = {

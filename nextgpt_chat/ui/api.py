@@ -24,7 +24,7 @@ from nextgpt_chat.web.visitor import Visitors
 
 log = logging.getLogger(__name__)
 
-SETTINGS = {"model", "seed", "temperature", "steps", "guidance", "kinds"}
+SETTINGS = {"model", "seed", "temperature", "steps", "guidance", "frames", "seconds", "kinds"}
 """What a caller may choose about a reply."""
 
 
@@ -48,7 +48,7 @@ class Api:
     ) -> dict[str, str]:
         """Says `message` ({"text": ..., "files": [...]}) in `conversation`, or in a new one if that is empty.
 
-        `settings` may have `model`, `seed`, `temperature`, `steps`, `guidance` and `kinds`, within the model's bounds. Returns the ids of
+        `settings` may have `model`, `seed`, `temperature`, `steps`, `guidance`, `frames`, `seconds` and `kinds`, within the model's bounds. Returns the ids of
         `conversation` and `job`; the reply is made whether or not somebody follows it with `/events`.
         """
         with _Sentences(request, self.visitors) as caller:

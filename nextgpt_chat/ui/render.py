@@ -176,6 +176,10 @@ def how_made(part: Media, say: Say) -> list[str]:
         words.append(say("{} steps").format(used["steps"]))
     if "guidance" in used:
         words.append(say("guidance {}").format(f"{used['guidance']:g}"))
+    if "frames" in used:
+        words.append(say("{} frames").format(used["frames"]))
+    if "seconds" in used:
+        words.append(say("{} seconds").format(f"{used['seconds']:g}"))
     if "start" in used:
         words.append(say("begun from an earlier medium, strength {}").format(f"{used.get('strength', 1):.0%}"))
     return [line for line in (part.caption or "", ", ".join(words)) if line]

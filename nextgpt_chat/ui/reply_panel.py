@@ -61,6 +61,13 @@ class ReplyPanel:
             self.guidance = gr.Slider(
                 0, most_guidance(first), 0, step=0.5, label=shown("Guidance scale"), info=own, elem_id="guidance"
             )
+            most = most_frames(first), most_seconds(first)
+            self.frames = gr.Slider(
+                0, most[0] or 1, 0, step=1, label=shown("Frames of a clip"), info=own, visible=most[0] > 0, elem_id="frames"
+            )
+            self.seconds = gr.Slider(
+                0, most[1] or 1, 0, step=0.1, label=shown("Seconds of a sound"), info=own, visible=most[1] > 0, elem_id="seconds"
+            )
 
     def build_kinds(self) -> None:
         """Lays out the kinds of media, for the place above the message box."""
@@ -69,7 +76,7 @@ class ReplyPanel:
 
     def wire(self, page: gr.Blocks) -> None:
         """Lets the bounds follow the model, and texts the language."""
-        changed = [self.title, self.wanted, self.number, self.guidance]
+        changed = [self.title, self.wanted, self.number, self.guidance, self.frames, self.seconds]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         self.model.input(self.on_model, [self.model], changed, **quiet)
         page.load(self.on_load, None, [self.title, self.wanted], **quiet)
@@ -85,6 +92,8 @@ class ReplyPanel:
             **self.spoken(model, say(request.headers.get("accept-language", ""))),
             self.number: gr.update(maximum=most_steps(model), value=0),
             self.guidance: gr.update(maximum=most_guidance(model), value=0),
+            self.frames: gr.update(maximum=most_frames(model) or 1, value=0, visible=most_frames(model) > 0),
+            self.seconds: gr.update(maximum=most_seconds(model) or 1, value=0, visible=most_seconds(model) > 0),
         }
 
     def spoken(self, model: Checkpoint, say: Say) -> dict[Any, Any]:
@@ -95,7 +104,7 @@ class ReplyPanel:
     @property
     def inputs(self) -> set[Any]:
         """What `chosen` reads."""
-        return {self.model, self.wanted, self.seed, self.temperature, self.number, self.guidance}
+        return {self.model, self.wanted, self.seed, self.temperature, self.number, self.guidance, self.frames, self.seconds}
 
     def chosen(self, given: Given) -> tuple[Checkpoint, ReplySettings]:
         """The values of `inputs` as a model and its settings. Raises `UserError` for what lies outside of the bounds."""
@@ -105,6 +114,8 @@ class ReplyPanel:
             given[self.temperature],
             given[self.number],
             given[self.guidance],
+            given[self.frames],
+            given[self.seconds],
             given[self.wanted] or (),
         )
 
@@ -115,6 +126,8 @@ class ReplyPanel:
         temperature: float = 0,
         steps: float = 0,
         guidance: float = 0,
+        frames: float = 0,
+        seconds: float = 0,
         kinds: Collection[str] = (),
     ) -> tuple[Checkpoint, ReplySettings]:
         """A model and settings within its bounds; what is left out is the model's own. Raises `UserError` for what lies outside."""
@@ -130,6 +143,8 @@ class ReplyPanel:
             temperature=_within("temperature", temperature, 0, HOTTEST),
             steps=round(_within("number of denoising steps", steps, 0, most_steps(chosen))) or self.steps,
             guidance=_within("guidance scale", guidance, 0, most_guidance(chosen)) or None,
+            frames=round(_chosen("number of frames", frames, least_frames(chosen), most_frames(chosen))) or None,
+            seconds=_chosen("length in seconds", seconds, least_seconds(chosen), most_seconds(chosen)) or None,
             kinds=tuple(kind for kind in makes if kind in kinds),
         )
 
@@ -152,6 +167,31 @@ def most_steps(model: Checkpoint) -> int:
 def most_guidance(model: Checkpoint) -> float:
     """Highest guidance scale of any medium."""
     return max((one.max_guidance for one in model.decoding.values()), default=1.0)
+
+
+def least_frames(model: Checkpoint) -> int:
+    """Fewest frames of a clip that can be asked for."""
+    return max((one.min_frames for one in model.decoding.values()), default=0)
+
+
+def most_frames(model: Checkpoint) -> int:
+    """Most frames of a clip that can be asked for; 0 if the model leaves no choice."""
+    return max((one.max_frames for one in model.decoding.values()), default=0)
+
+
+def least_seconds(model: Checkpoint) -> float:
+    """Shortest sound that can be asked for."""
+    return max((one.min_seconds for one in model.decoding.values()), default=0)
+
+
+def most_seconds(model: Checkpoint) -> float:
+    """Longest sound that can be asked for; 0 if the model leaves no choice."""
+    return max((one.max_seconds for one in model.decoding.values()), default=0)
+
+
+def _chosen(name: str, value: float, least: float, most: float) -> float:
+    """A value within bounds, or 0 for the model's own."""
+    return value if value == 0 else _within(name, value, least, most)
 
 
 def _within(name: str, value: float, least: float, most: float) -> float:

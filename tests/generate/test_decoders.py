@@ -25,7 +25,7 @@ from nextgpt_chat.training.diffusion import new_scheduler
 DECODING = Decoding(
     strength=0.75, steps=4, max_steps=8, guidance=2.0, max_guidance=4.0, size=80, frames=8, frame_rate=4, seconds=2.048
 )
-HOW = Denoising(steps=4, guidance=2.0, seed=3, strength=0.5)
+HOW = Denoising(steps=4, guidance=2.0, seed=3, strength=0.5, frames=8, seconds=2.048)
 WIDTHS = {"image": (16, 128), "video": (16, 128), "audio": (1, audio_diffusion.WIDTH)}
 SHAPES = {"image": (80, 80, 3), "video": (8, 80, 80, 3), "audio": (32_768,)}
 
@@ -105,7 +105,7 @@ def test_a_seed_always_makes_the_same_and_steps_are_reported(loaded: tuple[str, 
     assert made.dtype == (np.float32 if kind == "audio" else np.uint8)
     assert done == [1, 2, 3, 4]
     assert np.array_equal(made, decoder.make(prompt(kind), HOW, None, lambda _: None, lambda: False))
-    other = Denoising(steps=4, guidance=2.0, seed=4)
+    other = replace(HOW, seed=4)
     assert not np.array_equal(made, decoder.make(prompt(kind), other, None, lambda _: None, lambda: False))
 
 
@@ -123,10 +123,19 @@ def test_what_begins_from_another_takes_fewer_steps_and_depends_on_it(loaded: tu
     assert len(done) == 6
 
 
+def test_a_clip_or_a_sound_is_as_long_as_it_shall_be(loaded: tuple[str, Decoder]) -> None:
+    kind, decoder = loaded
+    how = replace(HOW, steps=2, frames=5, seconds=1.3)
+    shape = {"image": (80, 80, 3), "video": (5, 80, 80, 3), "audio": (20_800,)}[kind]
+    assert decoder.make(prompt(kind), how, None, lambda _: None, lambda: False).shape == shape
+    begun = start(kind)[: shape[0]] if kind != "image" else start(kind)
+    assert decoder.make(prompt(kind), how, begun, lambda _: None, lambda: False).shape == shape
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_of_few_steps_one_is_taken_however_little_is_changed(loaded: tuple[str, Decoder], steps: int) -> None:
     kind, decoder = loaded
-    few, done = Denoising(steps=steps, guidance=2.0, seed=3, strength=0.1), list[int]()
+    few, done = replace(HOW, steps=steps, strength=0.1), list[int]()
     assert decoder.make(prompt(kind), few, start(kind), done.append, lambda: False).shape == SHAPES[kind]
     assert done == [1]
     assert decoder.steps(few, start(kind)) == 1

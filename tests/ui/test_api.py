@@ -112,7 +112,7 @@ def test_strangers_hear_that_there_is_nothing(app: App) -> None:
         ({"seed": None}, "The seed is None"),
         ({"kinds": ["video"]}, "Accepted is a list of: image"),
         ({"model": "other"}, "There is no model called 'other' here. The models are: scripted."),
-        ({"size": 9}, "Accepted is an object with any of: guidance, kinds, model, seed, steps, temperature"),
+        ({"size": 9}, "Accepted is an object with any of: frames, guidance, kinds, model, seconds, seed, steps, temperature"),
         ({"model": 9}, "The model is 9. Accepted is a name."),
         (["seed"], "Accepted is an object"),
     ],
