@@ -16,6 +16,7 @@ from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaSta
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.image_file import encode_png, read_image
 from nextgpt_chat.media.made import Made
+from nextgpt_chat.media.video_file import read_video
 from nextgpt_chat.pipeline import Pipeline, load_pipeline
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.jobs import parts_of
@@ -170,6 +171,23 @@ def test_a_medium_that_this_model_does_not_make_gets_a_sentence(pipeline: Pipeli
     mute.form.groups = replace(pipeline.form.groups, ids={"image": pipeline.form.groups.ids["image"]})
     with pytest.raises(InputError, match="does not make this kind of medium: audio"):
         again(mute, conversation)
+
+
+def test_a_clip_is_as_long_as_was_asked_for_and_stays_so_when_it_is_made_again(pipeline: Pipeline) -> None:
+    ask_for = Text("make a clip of a big red dog moving left")
+    events = ask(pipeline, ask_for, settings=ReplySettings(seed=4, steps=2, frames=5, seconds=1.0))
+    clip = ready(events)
+    assert isinstance(clip, Video)
+    assert (clip.frames, clip.seconds, clip.settings["frames"]) == (5, 1.25, 5)
+    assert "seconds" not in clip.settings
+    assert read_video(clip.path, 5).shape == (5, 80, 80, 3)
+    conversation = Conversation((Turn("user", (ask_for,)), Turn("assistant", parts_of(events))))
+    other = ready(again(pipeline, conversation, seed=5))
+    assert isinstance(other, Video)
+    assert (other.frames, other.settings) == (5, clip.settings)
+    longest = ready(ask(pipeline, ask_for, settings=ReplySettings(seed=4, steps=2, frames=99)))
+    assert isinstance(longest, Video)
+    assert longest.frames == pipeline.checkpoint.decoding["video"].max_frames
 
 
 class Still:
