@@ -10,7 +10,7 @@ from nextgpt_chat.application import App, Load
 from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
 from nextgpt_chat.events import Model
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.media.provenance import signer
+from nextgpt_chat.media.provenance import Sign, signer
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.zero_gpu import Lent, is_zero_gpu
@@ -23,7 +23,8 @@ def serve(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     checkpoints = [find_checkpoint(settings.checkpoints, name) for name in settings.models]
-    app = App(settings, [(checkpoint, loader(checkpoint, settings)) for checkpoint in checkpoints])
+    sign = signer(settings.data)
+    app = App(settings, [(checkpoint, loader(checkpoint, settings, sign)) for checkpoint in checkpoints])
     ended = threading.Event()
 
     def end(_signal: int, _frame: Any) -> None:
@@ -39,11 +40,11 @@ def serve(settings: Settings) -> None:
         app.close()
 
 
-def loader(checkpoint: Checkpoint, settings: Settings) -> Load:
+def loader(checkpoint: Checkpoint, settings: Settings, sign: Sign) -> Load:
     """What loads a checkpoint; on a Space that lends its GPU by the call it is loaded at once, since it must be there before the page is."""
 
     def load(content: ContentStore) -> Model:
-        return load_pipeline(checkpoint.folder, content, settings.device, signer(settings.data))
+        return load_pipeline(checkpoint.folder, content, settings.device, sign)
 
     if not is_zero_gpu():
         return load

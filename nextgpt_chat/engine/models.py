@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.engine.worker import Worker
-from nextgpt_chat.errors import NotFoundError
+from nextgpt_chat.errors import NotFoundError, SetupError
 
 STATES = ("failed", "loading", "ending", "ready")
 """What an engine can be, the worst first."""
@@ -15,6 +15,10 @@ class Models:
     """What can be talked to; the first one answers where nobody chooses another."""
 
     def __init__(self, served: Sequence[tuple[Checkpoint, Worker]]) -> None:
+        """Raises `SetupError` if two have the same name."""
+        names = [checkpoint.name for checkpoint, _ in served]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise SetupError(f"Two models are called {twice.pop()}. Give one of them another name in its nextgpt.json.")
         self._served = {checkpoint.name: (checkpoint, worker) for checkpoint, worker in served}
         self.checkpoints = [checkpoint for checkpoint, _ in self._served.values()]
         self.workers = [worker for _, worker in self._served.values()]

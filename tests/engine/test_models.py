@@ -65,3 +65,9 @@ def test_models_are_found_by_name(store: Opened) -> None:
     assert models.find(None) is None
     with pytest.raises(NotFoundError, match=r"no model called 'nobody' here. The models are: scripted, other\."):
         models.named("nobody")
+
+
+def test_two_of_one_name_are_refused(store: Opened) -> None:
+    worker = Worker(store.jobs, lambda: saying(store, "first"), "scripted")
+    with pytest.raises(SetupError, match="Two models are called scripted"):
+        Models([(DESCRIPTION, worker), (DESCRIPTION, worker)])
