@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     oauth_client_secret: SecretStr = Field(default_factory=lambda: SecretStr(os.environ.get("OAUTH_CLIENT_SECRET", "")))
     """What proves it there."""
     admins: str = ""
-    """Names at that service, with commas between them, that are admins here."""
+    """Names at that service, with commas between them, that are admins here; only for services whose names are unique, as Hugging Face's are."""
     media_url_seconds: int = Field(3600, ge=60)
     """How long a media URL stays valid."""
 
