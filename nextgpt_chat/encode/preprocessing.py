@@ -8,17 +8,34 @@ from torch import Tensor
 from nextgpt_chat.conversation import Media
 from nextgpt_chat.encode.imagebind import ImageBindConfig
 from nextgpt_chat.encode.mel import HOP, log_mel
+from nextgpt_chat.encode.published_preprocessing import frame_numbers, published_clip, published_image, published_sound
 from nextgpt_chat.media.stored import read_medium
+from nextgpt_chat.media.video_file import read_frames
 
 
 def media_tensor(medium: Media, encoder: ImageBindConfig) -> Tensor:
-    """A stored medium as ImageBind takes it: of a clip, `encoder.frames` frames from its first to its last."""
-    array = read_medium(medium.kind, medium.path, encoder.frames)
-    if medium.kind == "image":
-        return image_tensor(array, encoder.image_size)
-    if medium.kind == "video":
-        return video_tensor(array, encoder.image_size)
-    return audio_tensor(array, encoder.audio_size[0])
+    """A stored medium as ImageBind takes it.
+
+    Of a clip, a small encoder sees `frames` frames from its first to its last, and a published one those that `frame_numbers` names.
+    """
+    if medium.kind == "video" and encoder.form == "published":
+        array = read_frames(medium.path, lambda count, rate: frame_numbers(count, rate, encoder.frames))
+    else:
+        array = read_medium(medium.kind, medium.path, encoder.frames)
+    return array_tensor(array, medium.kind, encoder)
+
+
+def array_tensor(array: np.ndarray, kind: str, encoder: ImageBindConfig) -> Tensor:
+    """A picture uint8 [H, W, 3], those frames of a clip uint8 [F, H, W, 3] that are seen, or a sound [N] at 16 kHz, as ImageBind takes it.
+
+    For a published encoder there may be several times `frames` frames, and clips and sounds become several views.
+    """
+    published = encoder.form == "published"
+    if kind == "image":
+        return (published_image if published else image_tensor)(array, encoder.image_size)
+    if kind == "video":
+        return published_clip(array, encoder.image_size, encoder.frames) if published else video_tensor(array, encoder.image_size)
+    return published_sound(array, encoder.audio_size) if published else audio_tensor(array, encoder.audio_size[0])
 
 
 def image_tensor(pixels: np.ndarray, size: int) -> Tensor:

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from nextgpt_chat.conversation import Media
 from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig
 from nextgpt_chat.encode.mel import HOP
-from nextgpt_chat.encode.preprocessing import audio_tensor, image_tensor, media_tensor, video_tensor
+from nextgpt_chat.encode.preprocessing import array_tensor, media_tensor
 
 BATCH = 32
 """Captions or media that are encoded at once."""
@@ -20,7 +20,7 @@ BATCH = 32
 @torch.inference_mode()
 def encoded_captions(imagebind: ImageBind, tokenizer: PreTrainedTokenizerBase, captions: Sequence[str]) -> Tensor:
     """Captions as unit vectors [N, E]; one that is longer than the text tower reads is cut, and keeps its end token."""
-    device, length = imagebind.log_logit_scale.device, imagebind.config.text_length
+    device, length = imagebind.device, imagebind.config.text_length
     found = [torch.empty(0, imagebind.config.embedding)]
     for start in range(0, len(captions), BATCH):
         batch = list(captions[start : start + BATCH])
@@ -42,17 +42,17 @@ def encoded_noise(imagebind: ImageBind, kind: str, count: int, seed: int) -> Ten
 
 
 def _noise(encoder: ImageBindConfig, kind: str, rng: np.random.Generator) -> Tensor:
-    side, frames = encoder.image_size, encoder.audio_size[0]
-    if kind == "image":
-        return image_tensor(rng.integers(0, 256, (side, side, 3), np.uint8), side)
-    if kind == "video":
-        return video_tensor(rng.integers(0, 256, (encoder.frames, side, side, 3), np.uint8), side)
-    return audio_tensor(rng.normal(0, 0.2, frames * HOP).clip(-1, 1), frames)
+    side = encoder.image_size
+    if kind == "audio":
+        noise = rng.normal(0, 0.2, encoder.audio_size[0] * HOP).clip(-1, 1)
+    else:
+        noise = rng.integers(0, 256, (side, side, 3) if kind == "image" else (encoder.frames, side, side, 3), np.uint8)
+    return array_tensor(noise, kind, encoder)
 
 
 @torch.inference_mode()
 def _encoded(imagebind: ImageBind, kind: str, media: Iterator[Tensor]) -> Tensor:
-    device = imagebind.log_logit_scale.device
+    device = imagebind.device
     found = [torch.empty(0, imagebind.config.embedding)]
     while batch := list(islice(media, BATCH)):
         found.append(imagebind.encode_media(torch.stack(batch).to(device), kind).cpu())

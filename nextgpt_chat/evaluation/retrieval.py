@@ -72,4 +72,4 @@ def _rendered(scenes: Sequence[Scene], kind: str, imagebind: ImageBind, rng: ran
             media.append(video_tensor(np.asarray(film(scene, rng, frames=shape.frames)), shape.image_size))
         else:
             media.append(audio_tensor(play(scene, rng), shape.audio_size[0]))
-    return torch.stack(media).to(imagebind.log_logit_scale.device)
+    return torch.stack(media).to(imagebind.device)

@@ -5,7 +5,7 @@ browser plays, without metadata. Not covered: high dynamic range is not mapped t
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,19 @@ def read_video(path: Path, count: int) -> np.ndarray:
     step = (there - 1) / (taken - 1) if taken > 1 else there
     frames = ffmpeg.decode_frames(path, found.width, found.height, f"select='gte(n,round(selected_n*{step:.9f}))'")
     return np.take(frames, np.round(np.linspace(0, len(frames) - 1, count)).astype(int), axis=0)
+
+
+def read_frames(path: Path, choose: Callable[[int, float], Sequence[int]]) -> np.ndarray:
+    """Those frames of a stored clip, uint8 [N, H, W, 3], that `choose` names, given their number and how many are in a second.
+
+    They come in the order in which they are named, which may be any, and one may be named again. ffmpeg takes about 90 different ones at once.
+    """
+    found, there = ffmpeg.probe(path), ffmpeg.count_frames(path)
+    numbers = choose(there, found.frame_rate or HIGHEST_FRAME_RATE)
+    once = sorted(set(numbers))
+    wanted = "+".join(f"eq(n,{number})" for number in once)
+    frames = ffmpeg.decode_frames(path, found.width, found.height, f"select='{wanted}'")
+    return np.take(frames, np.searchsorted(once, numbers), axis=0)
 
 
 def read_sound_track(path: Path) -> np.ndarray | None:

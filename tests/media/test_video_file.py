@@ -6,7 +6,7 @@ import pytest
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media import ffmpeg
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.media.video_file import accept_video, encode_mp4, read_sound_track, read_video
+from nextgpt_chat.media.video_file import accept_video, encode_mp4, read_frames, read_sound_track, read_video
 from nextgpt_chat.settings import Settings
 from tests.media.recordings import clip, highest, make, tone
 
@@ -189,3 +189,15 @@ def test_text_and_noise_named_mp4(tmp_path: Path, settings: Settings, content: C
     data[start:] = np.random.default_rng(0).integers(0, 255, len(data) - start, np.uint8).tobytes()
     (tmp_path / "noise.mp4").write_bytes(data)
     assert "'noise.mp4'" in refused(tmp_path / "noise.mp4", settings, content)
+
+
+def test_frames_are_read_by_their_numbers_in_any_order(tmp_path: Path) -> None:
+    told: list[tuple[int, float]] = []
+
+    def choose(count: int, rate: float) -> list[int]:
+        told.append((count, rate))
+        return [6, 0, 6, 3]
+
+    read = read_frames(stored(tmp_path, greys(), rate=5.0), choose)
+    assert told == [(8, 5.0)]
+    assert np.abs(read.mean(axis=(1, 2, 3)) - SHADES[[6, 0, 6, 3]]).max() < 3
