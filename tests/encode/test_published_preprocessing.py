@@ -18,7 +18,7 @@ from nextgpt_chat.media.audio_file import RATE, encode_wav, read_audio
 from nextgpt_chat.media.image_file import encode_png
 from nextgpt_chat.media.video_file import encode_mp4
 from tests.encode.reference import imagebind_reference
-from tests.encode.reference.media import CLIPS, picture, sound
+from tests.encode.reference.media import CLIPS, PICTURES, picture, sound
 from tests.encode.test_fbank import assert_near
 
 ENCODER = ImageBindConfig(
@@ -31,7 +31,7 @@ ENCODER = ImageBindConfig(
 )
 
 
-@pytest.mark.parametrize(("height", "width"), [(60, 91), (75, 40)])
+@pytest.mark.parametrize(("height", "width"), PICTURES)
 def test_pictures_are_those_of_torchvision(height: int, width: int) -> None:
     found = published_image(picture(height, width), 28)
     # Equal with the Pillow that made the reference; half a shade of 255 over the smallest deviation would be a rounding of another.

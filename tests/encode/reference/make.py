@@ -23,7 +23,7 @@ from pytorchvideo.transforms import ShortSideScale
 from torchvision import transforms
 from torchvision.transforms._transforms_video import NormalizeVideo
 
-from tests.encode.reference.media import CLIPS, picture, sound
+from tests.encode.reference.media import CLIPS, PICTURES, picture, sound
 
 TARGET = Path(__file__).with_name("imagebind.npz")
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -61,7 +61,7 @@ def images() -> dict[str, np.ndarray]:
             transforms.Normalize(mean=MEAN, std=DEVIATION),
         ]
     )
-    return {f"image {h}x{w}": prepare(Image.fromarray(picture(h, w))).numpy() for h, w in ((60, 91), (75, 40))}
+    return {f"image {h}x{w}": prepare(Image.fromarray(picture(h, w))).numpy() for h, w in PICTURES}
 
 
 def clips() -> dict[str, np.ndarray]:

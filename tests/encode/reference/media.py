@@ -2,6 +2,8 @@
 
 import numpy as np
 
+PICTURES = ((200, 226), (311, 200))
+"""Heights and widths that leave fractions of pixels, both when they are scaled to 28 and when the centre is cut out."""
 CLIPS = ((60, 10.0), (90, 25.0), (7, 4.0), (250, 29.97), (31, 15.0), (1, 5.0), (301, 30.0))
 """Frames and frames per second of clips of which the reference says which frames are seen."""
 
