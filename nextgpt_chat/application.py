@@ -18,7 +18,7 @@ from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.snapshot import Snapshot
 from nextgpt_chat.store.store import open_store
 from nextgpt_chat.ui.chat_page import ChatPage
-from nextgpt_chat.ui.languages import TRANSLATED
+from nextgpt_chat.ui.i18n import TRANSLATED
 from nextgpt_chat.ui.theme import CSS, HEAD, theme
 from nextgpt_chat.web.account_page import AccountPage
 from nextgpt_chat.web.openid import OpenID

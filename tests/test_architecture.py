@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "nextgpt_chat"
 FLOORS = (
-    {"errors", "settings", "conversation", "events"},
+    {"errors", "settings", "conversation", "events", "languages"},
     {"media", "checkpoint"},
     {"tinyland"},
     {"store"},
@@ -30,6 +30,7 @@ SIDEWAYS = {("events", "conversation"), ("events", "settings"), ("generate", "en
 """Allowed on one floor: events speak of conversations and settings; ImageBind's text tower becomes the decoder's text encoder."""
 NO_TORCH = {
     "errors",
+    "languages",
     "settings",
     "conversation",
     "events",

@@ -19,7 +19,7 @@ from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.store import Store
 from nextgpt_chat.ui.api import Api
-from nextgpt_chat.ui.languages import shown
+from nextgpt_chat.ui.i18n import shown
 from nextgpt_chat.ui.message_box import EMPTY, message_box, places, written
 from nextgpt_chat.ui.reply_panel import Given, ReplyPanel
 from nextgpt_chat.ui.scripts import CHOOSE, DESCRIBE, LIGHTBOX, OPEN_SIDEBAR, SHOW_ADDRESS

@@ -1,5 +1,4 @@
-"""The message box, what is written in it, and beside it the camera. Gradio's box has none, and its camera for pictures stays silent where it
-cannot be used."""
+"""The message box, and what is written in it."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.settings import Settings
-from nextgpt_chat.ui.languages import shown
+from nextgpt_chat.ui.camera import camera
+from nextgpt_chat.ui.i18n import shown
 
 EMPTY: dict[str, Any] = {"text": "", "files": []}
 """A box in which nothing is written."""
@@ -26,7 +26,7 @@ def message_box(models: Models) -> gr.MultimodalTextbox:
     kinds = list(dict.fromkeys(kind for model in models.checkpoints for kind in model.inputs if kind != "text"))
     with gr.Row(elem_id="compose"):
         if "image" in kinds:
-            gr.HTML(CAMERA, js_on_load=USE_CAMERA, apply_default_css=False, elem_id="camera")
+            camera()
         return gr.MultimodalTextbox(
             show_label=False,
             placeholder=shown("Write a message…"),
@@ -60,67 +60,3 @@ def places(attached: str) -> list[tuple[str, int]]:
     """Messages and numbers of media in them, from `MESSAGE:NUMBER MESSAGE:NUMBER ...`; each once, and `MOST_ATTACHED` of them."""
     pairs = [place.partition(":") for place in list(dict.fromkeys(attached.split()))[:MOST_ATTACHED]]
     return [(message, int(number)) for message, _, number in pairs if number.isdecimal()]
-
-
-CAMERA = """
-<button type="button" class="open" aria-label="Take a picture" title="Take a picture" aria-expanded="false"></button>
-<div class="panel" role="dialog" aria-label="Camera" hidden>
-    <video playsinline muted></video>
-    <p role="alert"></p>
-    <button type="button" class="take">Take the picture</button>
-    <button type="button" class="close">Close</button>
-</div>
-"""
-
-USE_CAMERA = """
-const [open, panel, video, problem, take, close] =
-    ['.open', '.panel', 'video', 'p', '.take', '.close'].map(name => element.querySelector(name));
-const problems = {
-    NotAllowedError: 'This page may not use the camera. Allow it in the settings of your browser and try again, or send a picture as a file.',
-    NotFoundError: 'No camera was found. Connect one and try again, or send a picture as a file.',
-    TypeError: 'Browsers give the camera to encrypted pages (https) alone. Send a picture as a file instead.',
-    other: 'The camera does not answer; another program may be using it. Close that one and try again, or send a picture as a file.',
-};
-let attempt = 0, stream = null;
-const release = given => given?.getTracks().forEach(track => track.stop());
-const show = shown => { panel.hidden = !shown; open.setAttribute('aria-expanded', shown); };
-function stop() {
-    attempt++;
-    release(stream);
-    stream = video.srcObject = null;
-    show(false);
-}
-async function start() {
-    const mine = ++attempt;
-    problem.textContent = '';
-    video.hidden = take.hidden = true;
-    show(true);
-    try {
-        const given = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1024}, facingMode: 'environment'}});
-        if (mine !== attempt) return release(given);  // closed while the browser was still asking
-        stream = video.srcObject = given;
-        await video.play();
-        video.hidden = take.hidden = false;
-        take.focus();
-    } catch (error) {
-        if (mine === attempt) problem.textContent = problems[error.name] ?? problems.other;
-    }
-}
-take.onclick = async () => {
-    const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-    canvas.getContext('2d').drawImage(video, 0, 0);
-    const blob = await new Promise(done => canvas.toBlob(done, 'image/jpeg', 0.92));
-    const files = new DataTransfer();
-    files.items.add(new File([blob], 'picture.jpg', {type: blob.type}));
-    const input = document.querySelector('#box input[type=file]');
-    input.files = files.files;
-    input.dispatchEvent(new Event('change', {bubbles: true}));
-    stop();
-    document.querySelector('#box textarea').focus();
-};
-open.onclick = () => panel.hidden ? start() : stop();
-close.onclick = () => { stop(); open.focus(); };
-panel.onkeydown = event => { if (event.key === 'Escape') close.click(); };
-"""
-"""Puts a picture into the box's own input of files, where it is an attachment like any other. The camera runs only while the panel is open."""

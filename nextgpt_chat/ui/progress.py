@@ -3,7 +3,7 @@
 import time
 
 from nextgpt_chat.events import MediaProgress
-from nextgpt_chat.ui.languages import Say
+from nextgpt_chat.languages.translate import Say
 
 VERBS = {"image": "Drawing", "audio": "Composing", "video": "Filming"}
 BAR = 12

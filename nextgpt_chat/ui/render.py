@@ -11,10 +11,10 @@ from typing import Any
 
 from nextgpt_chat.conversation import Media, Text
 from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Notice, TextDelta
+from nextgpt_chat.languages.translate import Say
 from nextgpt_chat.media.names import NOUNS, described, file_name
 from nextgpt_chat.store.conversations import Message
 from nextgpt_chat.store.ratings import REASONS, WHOLE
-from nextgpt_chat.ui.languages import Say
 from nextgpt_chat.ui.progress import Progress
 
 Content = list[str | dict[str, Any]]

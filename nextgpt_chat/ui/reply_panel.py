@@ -9,9 +9,10 @@ import gradio as gr
 from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import InputError
+from nextgpt_chat.languages.translate import Say, say
 from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.settings import ReplySettings
-from nextgpt_chat.ui.languages import Say, say, shown
+from nextgpt_chat.ui.i18n import shown
 
 HOTTEST = 1.5
 """Highest sampling temperature; text falls apart beyond."""

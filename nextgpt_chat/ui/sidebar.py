@@ -6,10 +6,11 @@ from typing import Any
 
 import gradio as gr
 
+from nextgpt_chat.languages.translate import Say
 from nextgpt_chat.store.accounts import Account
 from nextgpt_chat.store.library import SEARCH, TITLE
 from nextgpt_chat.store.store import Store
-from nextgpt_chat.ui.languages import Say, shown
+from nextgpt_chat.ui.i18n import shown
 from nextgpt_chat.ui.visit import Updates, Visit, guarded
 from nextgpt_chat.web.visitor import Visitors
 

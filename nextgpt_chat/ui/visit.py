@@ -10,7 +10,7 @@ import gradio as gr
 
 from nextgpt_chat.conversation import Media
 from nextgpt_chat.errors import UserError
-from nextgpt_chat.ui.languages import say
+from nextgpt_chat.languages.translate import say
 from nextgpt_chat.ui.render import View
 from nextgpt_chat.web.visitor import Visitors
 
@@ -48,9 +48,14 @@ def guarded(handler: Callable[[Visit], Iterator[Updates]], request: gr.Request, 
     try:
         yield from handler(visit(request, visitors))
     except UserError as error:
-        gr.Warning(str(error), title="That did not work")
+        _warn(str(error), request)
         yield gr.skip()
     except Exception:
         log.exception("a handler of the page failed")
-        gr.Warning(GENERAL, title="That did not work")
+        _warn(GENERAL, request)
         yield gr.skip()
+
+
+def _warn(sentence: str, request: gr.Request) -> None:
+    words = say(request.headers.get("accept-language", ""))
+    gr.Warning(words(sentence), title=words("That did not work"))

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from nextgpt_chat.errors import BusyError, InputError, NotFoundError, UserError
+from nextgpt_chat.languages.translate import language, say
 from nextgpt_chat.store.accounts import PASSWORD, Account, Accounts, Role
 from nextgpt_chat.store.tables import new_id
 from nextgpt_chat.web.visitor import Visitors
@@ -23,6 +24,7 @@ HEADERS = {
     "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
 }
 FOREIGN = "This form was not sent from this site. Open the account page here and try again."
+CHANGED = "The password is changed."
 
 Form = Mapping[str, str]
 
@@ -95,13 +97,17 @@ class AccountPage:
     ) -> Response:
         user = user or self.visitors.known(request.cookies)
         account = self.accounts.of(user) if user else None
+        accepted = request.headers.get("accept-language", "")
+        words = say(accepted)
         shown: dict[str, Any] = {
             "home": f"{self.visitors.root_path}/",
             "account": account,
             "people": self.accounts.all() if account and account.role == Role.ADMIN else [],
             "roles": list(Role),
-            "problem": str(error or ""),
-            "done": done,
+            "problem": words(str(error or "")),
+            "done": words(done),
+            "say": words,
+            "language": language(accepted),
             "name": name,
             "may_create": self.may_create,
             "service": self.service,
@@ -136,7 +142,7 @@ class AccountPage:
     def password(self, user: str | None, form: Form) -> Outcome:
         """Another password; this browser stays signed in."""
         account = self.accounts.change_password(self._account(user).user, form.get("old", ""), form.get("password", ""))
-        return Outcome(account.user, "The password is changed.")
+        return Outcome(account.user, CHANGED)
 
     def role(self, user: str | None, form: Form) -> Outcome:
         """An admin says what somebody may do."""

@@ -23,10 +23,10 @@ CONTRAST = """name => {
 
 
 @pytest.mark.parametrize(
-    ("locale", "new", "settings", "chip", "said"),
+    ("locale", "new", "settings", "chip", "said", "camera", "account"),
     [
-        ("de-DE", "Neuer Chat", "Einstellungen", "Bild", "KI-erzeugt: Bild, Seed 5"),
-        ("zh-CN", "新对话", "设置", "图片", "AI 生成的图片，种子 5"),
+        ("de-DE", "Neuer Chat", "Einstellungen", "Bild", "KI-erzeugt: Bild, Seed 5", "Bild aufnehmen", "Konto"),
+        ("zh-CN", "新对话", "设置", "图片", "AI 生成的图片，种子 5", "拍照", "账户"),
     ],
 )
 def test_the_page_speaks_the_browsers_language(
@@ -37,6 +37,8 @@ def test_the_page_speaks_the_browsers_language(
     settings: str,
     chip: str,
     said: str,
+    camera: str,
+    account: str,
 ) -> None:
     for width, height in SIZES.values():
         context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
@@ -52,7 +54,11 @@ def test_the_page_speaks_the_browsers_language(
         open_sidebar(page)
         page.locator("#new").filter(has_text=new).wait_for(timeout=PATIENCE)
         page.locator("#settings").get_by_text(settings).wait_for(timeout=PATIENCE)
+        page.get_by_role("button", name=camera).wait_for(timeout=PATIENCE)
         assert "__i18n__" not in page.content().split("window.gradio_config")[0]
+        page.locator("#who a").click()
+        page.get_by_role("heading", name=account, exact=True).wait_for(timeout=PATIENCE)
+        assert page.locator("html").get_attribute("lang") == locale.removesuffix("-DE")
         context.close()
 
 

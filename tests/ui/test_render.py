@@ -5,8 +5,8 @@ import pytest
 
 from nextgpt_chat.conversation import Image, Text, Turn
 from nextgpt_chat.events import Done, Failed, MediaProgress, MediaReady, MediaStarted, Stats, TextDelta
+from nextgpt_chat.languages.translate import say
 from nextgpt_chat.store.conversations import Message, Remaking
-from nextgpt_chat.ui.languages import say
 from nextgpt_chat.ui.render import NOT_REMADE, GrowingRemake, GrowingReply, View, chat_message
 
 IMAGE = Image("ab" * 32, Path("store/x.png"), "image/png", "a bird", 7, {"steps": 4}, width=80, height=80)

@@ -4,22 +4,29 @@ from collections.abc import Iterator
 
 import pytest
 
+from nextgpt_chat.languages.translate import TRANSLATIONS, say
 from nextgpt_chat.media.names import NOUNS
+from nextgpt_chat.store.accounts import WRONG, Role
 from nextgpt_chat.store.ratings import REASONS
-from nextgpt_chat.ui.languages import GERMAN, TRANSLATIONS, say
+from nextgpt_chat.ui.camera import WORDS
 from nextgpt_chat.ui.progress import VERBS
 from nextgpt_chat.ui.render import NOT_REMADE
+from nextgpt_chat.ui.visit import GENERAL
+from nextgpt_chat.web.account_page import CHANGED, FOREIGN
 from tests.conftest import ROOT
 
-CONSTANTS = {*NOUNS.values(), *(noun.capitalize() for noun in NOUNS.values()), *VERBS.values(), *REASONS.values(), NOT_REMADE}
+NAMES = {*NOUNS.values(), *(noun.capitalize() for noun in NOUNS.values()), *VERBS.values(), *REASONS.values(), *Role, *WORDS}
+CONSTANTS = {*NAMES, NOT_REMADE, WRONG, GENERAL, FOREIGN, CHANGED}
 """Texts that are translated where they stand in a variable."""
 
 
 def spoken() -> Iterator[str]:
-    """Every text that the page's code gives to be translated."""
+    """Every text that the code and the templates of the pages give to be translated."""
+    for template in (ROOT / "nextgpt_chat" / "web").glob("*.html"):
+        yield from re.findall(r'say\("(.*?)"\)', template.read_text(encoding="utf-8"))
     for path in (ROOT / "nextgpt_chat" / "ui").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("say", "shown"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("say", "shown", "words"):
                 yield from (
                     one.value for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant) and isinstance(one.value, str)
                 )
@@ -55,4 +62,3 @@ def test_what_is_filled_in_has_its_places(language: str) -> None:
 def test_the_first_known_language_is_taken(accepted: str, said: str) -> None:
     assert say(accepted)("New chat") == said
     assert say(accepted)("not translated") == "not translated"
-    assert GERMAN["New chat"] == "Neuer Chat"
