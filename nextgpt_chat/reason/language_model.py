@@ -120,7 +120,7 @@ class LanguageModel:
 
     def _read(self, embeddings: Tensor, cache: DynamicCache) -> Tensor:
         """Last hidden states [1, N, H] of new positions; the cache grows by them."""
-        states: Tensor = self.model.model(inputs_embeds=embeddings, past_key_values=cache, use_cache=True).last_hidden_state
+        states: Tensor = self.model.model(inputs_embeds=embeddings, cache=cache, use_cache=True).last_hidden_state
         return states
 
 
