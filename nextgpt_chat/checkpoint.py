@@ -41,7 +41,9 @@ class Decoding(BaseModel):
     guidance: float
     max_guidance: float
     size: int = 0
-    """Pixels of the shorter side of a picture or a clip."""
+    """Pixels of the height of a picture or a clip."""
+    width: int = 0
+    """Pixels of its width; 0 if it is square."""
     frames: int = 0
     """Frames of a clip."""
     min_frames: int = 0
@@ -59,6 +61,9 @@ class Decoding(BaseModel):
     strength: float = 1.0
     """How much noise covers the medium from which another one begins, as a share of all; 1 leaves nothing of it. For a clip with a first frame
     of its own, that is how much covers this frame."""
+
+    unit_prompt: bool = True
+    """Whether a sound's prompt embedding is scaled to length 1, as those of text are on which its decoder was trained."""
 
     def extent(self, frames: int | None, seconds: float | None) -> dict[str, Any]:
         """What of a wish for `frames` or `seconds` this decoder follows, within its bounds: those two, as far as it has them."""
@@ -95,6 +100,10 @@ class Checkpoint(BaseModel):
     """Most language-model positions in one conversation."""
     signals: dict[str, Signal]
     """Signal tokens by kind of medium."""
+    prompt: Literal["turns", "vicuna"] = "turns"
+    """How a conversation is written: with a token for each turn, or in the words of Vicuna v0."""
+    input_projection: Literal["grouped", "linear"] = "grouped"
+    """What becomes language-model embeddings: groups of the encoder's tokens, or its one embedding of a medium."""
     projection: dict[str, int]
     """Shape of the output projections: `hidden`, `layers`, `heads`."""
     decoding: dict[str, Decoding]

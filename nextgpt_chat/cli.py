@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a stage of the recipe, or all of it",
     "data": "write an instruction data set",
     "evaluate": "measure a model on scenes that it never saw, or on a folder of yours",
+    "convert": "make a model of the published NExT-GPT 7B",
     "account": "list accounts, give roles, set forgotten passwords",
     "doctor": "say what this machine can run and what is missing",
 }

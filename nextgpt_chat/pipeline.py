@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.conversation import Conversation, Media
 from nextgpt_chat.encode.imagebind import ImageBind
-from nextgpt_chat.encode.input_projection import InputProjection
+from nextgpt_chat.encode.input_projection import InputProjection, LinearProjection
 from nextgpt_chat.encode.preprocessing import media_tensor
 from nextgpt_chat.errors import Cancelled, InputError, SetupError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
@@ -40,6 +40,7 @@ from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup, Word
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
 from nextgpt_chat.reason.text_stream import TextStream
+from nextgpt_chat.reason.vicuna_prompt import VicunaPrompt
 from nextgpt_chat.settings import ReplySettings
 
 CACHED_MEDIA = 256
@@ -57,14 +58,24 @@ class Pipeline:
         self.imagebind = ImageBind.from_pretrained(checkpoint.part("imagebind")).to(device)
         self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.part("lora"), device)
         signals = {kind: (signal.prefix, signal.count) for kind, signal in checkpoint.signals.items()}
-        self.form = PromptFormat(self.language_model.tokenizer, signals, checkpoint.input_tokens)
-        width = self.imagebind.config.trunks["vision"].width
-        self.input_projection = InputProjection(width, self.language_model.hidden, checkpoint.input_tokens)
+        tokenizer, hidden = self.language_model.tokenizer, self.language_model.hidden
+        self.form: PromptFormat | VicunaPrompt
+        if checkpoint.prompt == "vicuna":
+            self.form = VicunaPrompt(tokenizer, signals)
+        else:
+            self.form = PromptFormat(tokenizer, signals, checkpoint.input_tokens)
+        self.input_projection: InputProjection | LinearProjection
+        if checkpoint.input_projection == "linear":
+            self.input_projection, self._see = (
+                LinearProjection(self.imagebind.config.embedding, hidden),
+                self.imagebind.encode_media,
+            )
+        else:
+            width = self.imagebind.config.trunks["vision"].width
+            self.input_projection, self._see = InputProjection(width, hidden, checkpoint.input_tokens), self.imagebind.media_tokens
         self.output_projections = nn.ModuleDict(
             {
-                kind: OutputProjection(
-                    self.language_model.hidden, queries=signal.queries, width=signal.width, **checkpoint.projection
-                )
+                kind: OutputProjection(hidden, queries=signal.queries, width=signal.width, **checkpoint.projection)
                 for kind, signal in checkpoint.signals.items()
             }
         )
@@ -135,10 +146,10 @@ class Pipeline:
 
     def _project(self, medium: Media) -> Tensor:
         if medium.sha256 not in self._projected:
-            tokens = self.imagebind.media_tokens(media_tensor(medium, self.imagebind.config)[None].to(self.device), medium.kind)
+            seen = self._see(media_tensor(medium, self.imagebind.config)[None].to(self.device), medium.kind)
             if len(self._projected) >= CACHED_MEDIA:
                 self._projected.pop(next(iter(self._projected)))
-            self._projected[medium.sha256] = self.input_projection(tokens, medium.kind)
+            self._projected[medium.sha256] = self.input_projection(seen, medium.kind)
         return self._projected[medium.sha256]
 
     def _answer(self, conversation: Conversation, run: "_Run") -> Iterator[Event]:
@@ -183,7 +194,7 @@ class Pipeline:
         return self.language_model.write(
             embedded,
             self.form.groups,
-            self.form.end,
+            self.form.stops,
             most=most,
             temperature=run.settings.temperature,
             generator=torch.Generator("cpu").manual_seed(run.seed),

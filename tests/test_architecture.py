@@ -10,13 +10,13 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "nextgpt_chat"
 FLOORS = (
     {"errors", "settings", "conversation", "events", "languages"},
-    {"media", "checkpoint"},
+    {"media", "checkpoint", "weights"},
     {"tinyland"},
     {"store"},
     {"export"},
     {"encode", "reason", "generate"},
     {"pipeline"},
-    {"engine", "training", "evaluation"},
+    {"engine", "training", "evaluation", "convert"},
     {"web"},
     {"ui"},
     {"application", "doctor", "zero_gpu"},

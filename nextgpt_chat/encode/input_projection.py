@@ -40,3 +40,20 @@ class Grouping(nn.Module):
         gathered, _ = self.assign(groups, tokens, tokens, need_weights=False)
         projected: Tensor = self.mlp(self.norm(groups + gathered))
         return projected
+
+
+class LinearProjection(nn.Module):
+    """One linear layer for all kinds of media, by which an embedding of ImageBind becomes one of the language model.
+
+    That of the only NExT-GPT whose weights were published, `llama_proj`; the paper's later version groups.
+    """
+
+    def __init__(self, embedding: int, hidden: int) -> None:
+        """`embedding` features of a medium in, `hidden` features out."""
+        super().__init__()
+        self.llama_proj = nn.Linear(embedding, hidden)
+
+    def forward(self, embeddings: Tensor, _kind: str) -> Tensor:
+        """[B, E] -> [B, 1, H]."""
+        projected: Tensor = self.llama_proj(embeddings)[:, None]
+        return projected

@@ -19,8 +19,9 @@ STRIDE = 16 * HOP
 class AudioDecoder:
     """Makes sounds, float32 [seconds × 16,000] in -1..1."""
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
-        """Loads a standard pipeline folder; nothing is fetched."""
+    def __init__(self, folder: Path, device: torch.device, unit_prompt: bool = True) -> None:
+        """Loads a standard pipeline folder; nothing is fetched. With `unit_prompt`, only the direction of a prompt embedding counts."""
+        self.unit_prompt = unit_prompt
         self.pipeline = AudioLDMPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         ).to(device)
@@ -35,7 +36,8 @@ class AudioDecoder:
         return how.real_steps(start is not None)
 
     def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
-        """See `Decoder`; of prompt embeddings [1, 1, D] only the direction counts, as in AudioLDM's own."""
+        """See `Decoder`; prompt embeddings are [1, 1, D]."""
+        embedding = prompt[:, 0].to(self._empty.dtype)
         options = how.options()
         latents = None
         self.pipeline.scheduler = self._scheduler
@@ -43,7 +45,7 @@ class AudioDecoder:
             self.pipeline.scheduler = _Late.begin(self._scheduler, how.steps - how.real_steps(True))
             latents = self._noised(start, how, options["generator"])
         made = self.pipeline(
-            prompt_embeds=functional.normalize(prompt[:, 0].to(self._empty.dtype), dim=-1),
+            prompt_embeds=functional.normalize(embedding, dim=-1) if self.unit_prompt else embedding,
             negative_prompt_embeds=self._empty,
             latents=latents,
             audio_length_in_s=how.seconds,

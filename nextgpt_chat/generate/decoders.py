@@ -20,7 +20,7 @@ def load_decoders(checkpoint: Checkpoint, device: torch.device) -> dict[str, Dec
             decoders[kind] = ImageDecoder(folder, decoding.size, device)
         elif kind == "video":
             first = FirstFrame(decoders["image"], checkpoint.decoding["image"].strength) if decoding.first_frame else None
-            decoders[kind] = VideoDecoder(folder, decoding.size, device, first)
+            decoders[kind] = VideoDecoder(folder, decoding.size, device, first, decoding.width)
         else:
-            decoders[kind] = AudioDecoder(folder, device)
+            decoders[kind] = AudioDecoder(folder, device, decoding.unit_prompt)
     return decoders

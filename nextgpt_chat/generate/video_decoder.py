@@ -30,10 +30,10 @@ class FirstFrame:
 
 
 class VideoDecoder:
-    """Makes clips, uint8 [frames, size, size, 3]."""
+    """Makes clips, uint8 [frames, size, width, 3]."""
 
-    def __init__(self, folder: Path, size: int, device: torch.device, first: FirstFrame | None = None) -> None:
-        """Loads a standard pipeline folder; nothing is fetched. Without `first`, clips are made from noise."""
+    def __init__(self, folder: Path, size: int, device: torch.device, first: FirstFrame | None = None, width: int = 0) -> None:
+        """Loads a standard pipeline folder; nothing is fetched. Without `first`, clips are made from noise; without `width`, they are square."""
         self.pipeline = TextToVideoSDPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         ).to(device)
@@ -41,7 +41,7 @@ class VideoDecoder:
         for pipeline in (self.pipeline, self._from_video):
             pipeline.set_progress_bar_config(disable=True)
         pool_prompt(self.pipeline.unet)
-        self.size, self.first = size, first
+        self.size, self.width, self.first = size, width or size, first
         with torch.inference_mode():
             self._empty = self.pipeline.encode_prompt("", device, 1, False)[0]
 
@@ -62,7 +62,7 @@ class VideoDecoder:
             "callback": lambda step, _time, _latents: step_done(before + step, progress, stop),
         }
         if start is None:
-            made = self.pipeline(**common, height=self.size, width=self.size, num_frames=how.frames)
+            made = self.pipeline(**common, height=self.size, width=self.width, num_frames=how.frames)
         else:
             # as PIL, since arrays are taken for 0 to 1 whatever their type is
             frames = [Image.fromarray(frame) for frame in (start if len(start) > 1 else np.repeat(start, how.frames, axis=0))]

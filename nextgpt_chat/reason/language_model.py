@@ -4,7 +4,7 @@ It knows tokens, signal groups and the key-value cache. It knows no files of med
 """
 
 import warnings
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class LanguageModel:
         self,
         prompt: Tensor,
         groups: SignalGroups,
-        end: int,
+        stops: Sequence[Sequence[int]],
         most: int,
         temperature: float,
         generator: torch.Generator,
@@ -73,7 +73,7 @@ class LanguageModel:
         said: Iterable[int] = (),
         kinds: Collection[str] = (),
     ) -> Generator[Word | SignalGroup]:
-        """Continues `prompt` [1, L, H] by at most `most` tokens, until the token `end`.
+        """Continues `prompt` [1, L, H] by at most `most` tokens, until it has written one of the sequences `stops`, of which nothing is returned.
 
         Once the first token of a signal group is chosen, the rest of the group is forced in one pass; behind the start token, a group
         follows. Tokens that can only stand inside a group, and those in `banned`, are never chosen. `said` are choices that were made
@@ -89,6 +89,7 @@ class LanguageModel:
         forbidden = torch.tensor(sorted({*groups.never_first, *banned, *others}), device=self.device)
         states = self._read(prompt, cache)
         written, start, given = 0, False, iter(said)
+        held: list[int] = []  # words that may be the beginning of a stop
         while written < most:
             if cancelled():
                 raise Cancelled
@@ -99,29 +100,44 @@ class LanguageModel:
                 if start:
                     logits = torch.full_like(logits, float("-inf")).index_copy_(0, first, logits[first])
                 token = choose(logits, temperature, generator)
-            if token == end and missing:
+            stopped = next((len(stop) for stop in stops if [*held, token][-len(stop) :] == list(stop)), 0)
+            if stopped:
+                yield from map(Word, held[: len(held) + 1 - stopped])
+                held = []
+                if not missing:
+                    return
                 token = groups.ids[missing[0]][0]
-            if token == end:
-                return
             kind = groups.begun_by(token)
             if kind is None:
                 start = token == groups.start
                 if not start:
-                    yield Word(token)
+                    held.append(token)
+                    sure = len(held) - _begun(held, stops)
+                    yield from map(Word, held[:sure])
+                    held = held[sure:]
                 states = self._read(self.embed([token]), cache)
                 written += 1
             else:
                 embeddings = self.embed(list(groups.ids[kind]))
                 states = self._read(embeddings, cache)
                 missing = [other for other in missing if other != kind]
+                yield from map(Word, held)
+                held = []
                 yield SignalGroup(kind, states, embeddings, start)
                 start = False
                 written += embeddings.shape[1]
+        yield from map(Word, held)
 
     def _read(self, embeddings: Tensor, cache: DynamicCache) -> Tensor:
         """Last hidden states [1, N, H] of new positions; the cache grows by them."""
         states: Tensor = self.model.model(inputs_embeds=embeddings, cache=cache, use_cache=True).last_hidden_state
         return states
+
+
+def _begun(tokens: list[int], stops: Sequence[Sequence[int]]) -> int:
+    """How many of the last tokens may be the beginning of a stop."""
+    longest = max(map(len, stops)) - 1
+    return next((n for n in range(min(longest, len(tokens)), 0, -1) if any(list(stop[:n]) == tokens[-n:] for stop in stops)), 0)
 
 
 def choose(logits: Tensor, temperature: float, generator: torch.Generator) -> int:

@@ -58,6 +58,11 @@ class PromptFormat:
         )
 
     @property
+    def stops(self) -> list[list[int]]:
+        """Sequences of tokens at which a reply ends."""
+        return [[self.end]]
+
+    @property
     def not_for_replies(self) -> frozenset[int]:
         """Ids that a reply never contains."""
         return frozenset({self.begin, self.pad, self.user, self.assistant, *(i for pair in self._wrappers.values() for i in pair)})

@@ -30,7 +30,7 @@ def language_model(tmp_path: Path) -> LanguageModel:
 
 def write(model: LanguageModel, temperature: float = 5.0, seed: int = 0, most: int = 60) -> list[Word | SignalGroup]:
     generator = torch.Generator().manual_seed(seed)
-    return list(model.write(model.embed([1, 5, 6]), GROUPS, END, most, temperature, generator, lambda: False, frozenset({1})))
+    return list(model.write(model.embed([1, 5, 6]), GROUPS, [[END]], most, temperature, generator, lambda: False, frozenset({1})))
 
 
 def test_signal_groups_are_always_whole(language_model: LanguageModel) -> None:
@@ -51,7 +51,7 @@ def test_kinds_that_are_named_are_all_there_is_and_none_is_missing(language_mode
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
         written = language_model.write(
-            language_model.embed([1, 5, 6]), GROUPS, END, 400, 5.0, generator, lambda: False, frozenset({1}), kinds=kinds
+            language_model.embed([1, 5, 6]), GROUPS, [[END]], 400, 5.0, generator, lambda: False, frozenset({1}), kinds=kinds
         )
         assert {piece.kind for piece in written if isinstance(piece, SignalGroup)} == set(kinds)
 
@@ -80,7 +80,7 @@ def test_a_reply_can_be_stopped_between_tokens(language_model: LanguageModel) ->
         asked += 1
         return asked > 3
 
-    pieces = language_model.write(language_model.embed([1]), GROUPS, END, 50, 5.0, torch.Generator().manual_seed(1), cancelled)
+    pieces = language_model.write(language_model.embed([1]), GROUPS, [[END]], 50, 5.0, torch.Generator().manual_seed(1), cancelled)
     with pytest.raises(Cancelled):
         list(pieces)
     assert asked == 4
@@ -101,7 +101,7 @@ def test_behind_the_start_token_a_group_follows_that_starts_from_an_earlier_medi
     for seed in range(30):
         generator = torch.Generator().manual_seed(seed)
         for piece in language_model.write(
-            language_model.embed([1, 5, 6]), groups, END, 60, 5.0, generator, lambda: False, frozenset({1})
+            language_model.embed([1, 5, 6]), groups, [[END]], 60, 5.0, generator, lambda: False, frozenset({1})
         ):
             if isinstance(piece, Word):
                 assert piece.token != 9
@@ -116,7 +116,7 @@ def test_what_was_written_is_read_again_exactly(language_model: LanguageModel) -
     def pieces(seed: int, temperature: float, said: list[int]) -> list[Word | SignalGroup]:
         generator = torch.Generator().manual_seed(seed)
         prompt = language_model.embed([1, 5, 6])
-        return list(language_model.write(prompt, groups, END, 60, temperature, generator, lambda: False, frozenset({1}), said))
+        return list(language_model.write(prompt, groups, [[END]], 60, temperature, generator, lambda: False, frozenset({1}), said))
 
     compared = 0
     for seed in range(30):

@@ -1,0 +1,1 @@
+"""Published checkpoints as folders of this project."""

@@ -1,0 +1,196 @@
+"""The published checkpoint of NExT-GPT (`ChocoWu/nextgpt_7b_tiva_v0`), checked: its names, its shapes, its tokens, and the model it was trained on.
+
+What is there: input and output projections, a LoRA, and the whole embedding table and head of the language model. What is not: the layers of
+Vicuna-7B v0, on which all of it depends. A wrong base has the same names and shapes and talks nonsense, so it is told by its embeddings.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, PretrainedConfig
+
+from nextgpt_chat.encode.input_projection import LinearProjection
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.generate.output_projection import OutputProjection
+from nextgpt_chat.reason.signal_tokens import WRAPPERS, signal_names
+from nextgpt_chat.weights import mistakes, read_weights
+
+WEIGHTS, TOKENS = "pytorch_model.pt", "added_tokens.json"
+ACCEPTED = "the file pytorch_model.pt of ChocoWu/nextgpt_7b_tiva_v0"
+PREFIXES = {"image": "IMG", "video": "VID", "audio": "AUD"}
+PROJECTIONS = {
+    "image": "gen_text_hidden_fcs.0.",
+    "video": "gen_text_hidden_fcs_video.0.",
+    "audio": "gen_text_hidden_fcs_audio.0.",
+}
+"""Beginnings of the names of the output projections."""
+RENAMED = {"in_fc.": "fc.", "out_fc.": "model."}
+"""Beginnings of names in an output projection: ours, and the published ones."""
+HEADS = 4
+"""Of an output projection's attention; no weight tells."""
+ALIAS = "input_embeddings.weight"
+"""A second name of the embedding table, which a saved model may list."""
+LAYER = "llama_model.base_model.model.model.layers.{}.self_attn.{}_proj.lora_{}.default.weight"
+EMBEDDINGS = ("llama_model.base_model.model.model.embed_tokens.weight", "llama_model.model.embed_tokens.weight")
+HEAD = ("llama_model.base_model.model.lm_head.weight", "llama_model.lm_head.weight")
+"""With a LoRA, and as the first two stages of the published training wrote them."""
+ATTENTION = ("q", "k", "v", "o")
+ALIKE = 0.5
+"""Least median cosine between a token's embedding in the base and in the checkpoint. Most tokens hardly move in training, so of the right base it is
+near 1; embeddings of models that were trained apart have nothing to do with each other: it is near 0."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was read, under the names of this project."""
+
+    added: dict[str, int]
+    """Tokens behind the base's own, and their ids."""
+    base: PretrainedConfig
+    embeddings: Tensor
+    head: Tensor
+    lora: dict[str, Tensor]
+    """As PEFT names them."""
+    rank: int
+    input_projection: dict[str, Tensor]
+    output_projections: dict[str, Tensor]
+    signals: dict[str, dict[str, int | str]]
+    """As `Checkpoint.signals`."""
+    projection: dict[str, int]
+    """As `Checkpoint.projection`."""
+
+
+def read_published(folder: Path, base: Path) -> Published:
+    """Reads and checks the checkpoint in `folder`, for the language model in `base`; that one's weights are not read, but for its embeddings.
+
+    Raises `InputError` for a file that is missing or not the published one, for names and shapes that do not fit, and for another base.
+    """
+    added = _added_tokens(folder / TOKENS)
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"There is no {WEIGHTS} in '{folder}'. Accepted is a folder with all files of ChocoWu/nextgpt_7b_tiva_v0.")
+    found = read_weights(folder / WEIGHTS, ACCEPTED)
+    found.pop(ALIAS, None)
+    for name, short in (EMBEDDINGS, HEAD):
+        if short in found:
+            found[name] = found.pop(short)
+    config = _base_config(base)
+    counts = {kind: sum(token.startswith(f"[{prefix}") for token in added) for kind, prefix in PREFIXES.items()}
+    for kind, count in counts.items():
+        strange = set(signal_names(PREFIXES[kind], count)) - set(added)
+        if strange or not count:
+            raise InputError(
+                f"'{folder / TOKENS}' has no complete run of signal tokens [{PREFIXES[kind]}0], ...: {strange or 'none'}."
+            )
+    expected, shape = expected_shapes(found, config)
+    if wrong := mistakes(found, expected):
+        raise InputError(f"'{folder / WEIGHTS}' does not fit {config.model_type} in '{base}': {wrong}. Accepted is {ACCEPTED}.")
+    return Published(
+        added=added,
+        base=config,
+        embeddings=found[EMBEDDINGS[0]],
+        head=found[HEAD[0]],
+        lora={
+            name.removeprefix("llama_model.").replace(".default.", "."): tensor
+            for name, tensor in found.items()
+            if ".lora_" in name
+        },
+        rank=shape["rank"],
+        input_projection={name: tensor for name, tensor in found.items() if name.startswith("llama_proj.")},
+        output_projections={
+            f"{kind}.{_own(name.removeprefix(prefix))}": tensor
+            for kind, prefix in PROJECTIONS.items()
+            for name, tensor in found.items()
+            if name.startswith(prefix)
+        },
+        signals={
+            kind: {
+                "prefix": PREFIXES[kind],
+                "count": counts[kind],
+                "queries": found[f"{prefix}query_embs"].shape[1],
+                "width": len(found[f"{prefix}model.bias"]),
+            }
+            for kind, prefix in PROJECTIONS.items()
+        },
+        projection={"hidden": shape["hidden"], "layers": shape["layers"], "heads": HEADS},
+    )
+
+
+def check_base(published: Published, embeddings: Tensor) -> None:
+    """Raises `InputError` unless `embeddings` [V, H], those of the base, are the ones from which the published ones were trained."""
+    own = min(published.added.values())
+    if len(embeddings) <= own:
+        raise InputError(
+            f"The base has {len(embeddings):,} embeddings. Vicuna-7B v0 has one more than the {own:,} tokens of its tokenizer, for filling up; "
+            "LLaMA and Vicuna from v1.1 on have not. Make v0 from its delta weights (lmsys/vicuna-7b-delta-v0) and try again."
+        )
+    alike = torch.cosine_similarity(embeddings[:own].float(), published.embeddings[:own].float(), dim=-1).median().item()
+    if alike < ALIKE:
+        raise InputError(
+            f"The base is another model than the one that NExT-GPT was trained on: embeddings of the same tokens have a cosine of {alike:.2f}, "
+            f"at least {ALIKE} is accepted. With it the model would talk nonsense. Make Vicuna-7B v0 from its delta weights (lmsys/vicuna-7b-delta-v0)."
+        )
+
+
+def expected_shapes(found: dict[str, Tensor], config: PretrainedConfig) -> tuple[dict[str, torch.Size], dict[str, int]]:
+    """The shapes of all that must be there, by published name, and the sizes that only the file itself knows (1 for one that it does not name)."""
+
+    def size(name: str, axis: int) -> int:
+        tensor = found.get(name)
+        return tensor.shape[axis] if tensor is not None and tensor.dim() > axis else 1
+
+    hidden, vocabulary = config.hidden_size, size(EMBEDDINGS[0], 0)
+    rank, inner = size(LAYER.format(0, "q", "A"), 0), size(f"{PROJECTIONS['image']}fc.bias", 0)
+    layers = 1 + max((int(n[1]) for name in found if (n := re.search(r"tfm\.encoder\.layers\.(\d+)\.", name))), default=0)
+    with torch.device("meta"):
+        linear = LinearProjection(size("llama_proj.weight", 1), hidden).state_dict()
+        projections = {
+            prefix: OutputProjection(
+                hidden, inner, layers, HEADS, size(f"{prefix}query_embs", 1), size(f"{prefix}model.bias", 0)
+            ).state_dict()
+            for prefix in PROJECTIONS.values()
+        }
+    expected = {name: tensor.shape for name, tensor in linear.items()}
+    expected |= {
+        f"{prefix}{_theirs(name)}": tensor.shape for prefix, state in projections.items() for name, tensor in state.items()
+    }
+    expected |= dict.fromkeys((EMBEDDINGS[0], HEAD[0]), torch.Size((vocabulary, hidden)))
+    for layer in range(config.num_hidden_layers):
+        for which in ATTENTION:
+            expected[LAYER.format(layer, which, "A")] = torch.Size((rank, hidden))
+            expected[LAYER.format(layer, which, "B")] = torch.Size((hidden, rank))
+    return expected, {"hidden": inner, "layers": layers, "rank": rank}
+
+
+def _theirs(name: str) -> str:
+    return next((name.replace(own, theirs, 1) for own, theirs in RENAMED.items() if name.startswith(own)), name)
+
+
+def _own(name: str) -> str:
+    return next((name.replace(theirs, own, 1) for own, theirs in RENAMED.items() if name.startswith(theirs)), name)
+
+
+def _added_tokens(path: Path) -> dict[str, int]:
+    try:
+        added = {str(token): int(number) for token, number in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"'{path}' cannot be read. Accepted is the file of ChocoWu/nextgpt_7b_tiva_v0.") from error
+    numbers = sorted(added.values())
+    if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))) or not set(WRAPPERS["image"]) <= set(added):
+        raise InputError(f"'{path}' has not the tokens of NExT-GPT: <Img>, </Img> and the signal tokens, with ids in a row.")
+    return added
+
+
+def _base_config(base: Path) -> PretrainedConfig:
+    try:
+        config = AutoConfig.from_pretrained(base, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"There is no language model in '{base}'. Accepted is a folder of Vicuna-7B v0 with config.json and weights."
+        ) from error
+    if config.model_type != "llama":
+        raise InputError(f"The model in '{base}' is of the kind '{config.model_type}'. Accepted is Vicuna-7B v0, a Llama.")
+    return config

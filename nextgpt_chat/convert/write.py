@@ -1,0 +1,202 @@
+"""The published checkpoint and the models that it stands on, as one folder of this project."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AudioLDMPipeline, DiffusionPipeline, StableDiffusionPipeline, TextToVideoSDPipeline
+from peft import LoraConfig
+from safetensors.torch import save_file
+from tokenizers import AddedToken
+from torch import Tensor
+from transformers import LlamaForCausalLM, LlamaTokenizer
+
+from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
+from nextgpt_chat.convert.published import ATTENTION, Published, check_base, read_published
+from nextgpt_chat.encode.imagebind import ImageBindConfig
+from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_published
+from nextgpt_chat.errors import InputError, SetupError
+
+Report = Callable[[str], None]
+"""Told what is written."""
+DECODERS: dict[str, type[DiffusionPipeline]] = {
+    "image": StableDiffusionPipeline,
+    "video": TextToVideoSDPipeline,
+    "audio": AudioLDMPipeline,
+}
+DECODING: dict[str, dict[str, Any]] = {
+    "image": {"steps": 50, "max_steps": 100, "guidance": 7.5, "max_guidance": 20.0, "size": 512},
+    "video": {
+        "steps": 50,
+        "max_steps": 100,
+        "guidance": 7.5,
+        "max_guidance": 20.0,
+        "size": 320,
+        "width": 576,
+        "frames": 24,
+        "min_frames": 16,
+        "max_frames": 32,
+        "frame_rate": 8,
+    },
+    "audio": {
+        "steps": 50,
+        "max_steps": 100,
+        "guidance": 7.5,
+        "max_guidance": 20.0,
+        "seconds": 9.0,
+        "min_seconds": 1.0,
+        "max_seconds": 9.0,
+        "unit_prompt": False,
+    },
+}
+"""The defaults of the published demo."""
+LARGEST_FILE = "40GB"
+"""The language model stays in one file."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the parts lie."""
+
+    official: Path
+    """Folder of `ChocoWu/nextgpt_7b_tiva_v0`."""
+    base: Path
+    """Folder of Vicuna-7B v0."""
+    imagebind: Path
+    """`imagebind_huge.pth`."""
+    decoders: dict[str, Path]
+    """Folders of Stable Diffusion 1.5, Zeroscope v2 576w and AudioLDM-L-full, by kind of medium."""
+
+
+def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfig = IMAGEBIND_HUGE) -> Checkpoint:
+    """Writes the folder `out`, which must not be there, and returns its description. Nothing is left there if it cannot be finished.
+
+    Raises `InputError` for parts that are not what they should be; all that can be told without reading everything is told first.
+    """
+    if out.exists():
+        raise InputError(f"'{out}' is there already. Choose another folder with --out.")
+    published = read_published(sources.official, sources.base)
+    for kind, folder in sources.decoders.items():
+        _check_decoder(kind, folder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
+        folder = Path(name) / out.name
+        folder.mkdir()
+        report("language model")
+        _language_model(published, sources, folder)
+        report("projections")
+        save_file(_kept(published.input_projection), folder / "input_projection.safetensors")
+        save_file(_kept(published.output_projections), folder / "output_projections.safetensors")
+        report("encoder")
+        imagebind = from_published(sources.imagebind, encoder)
+        if imagebind.config.embedding != published.input_projection["llama_proj.weight"].shape[1]:
+            raise InputError(
+                f"'{sources.imagebind}' and the input projection have different sizes of embedding. Accepted is imagebind_huge.pth."
+            )
+        imagebind.save_pretrained(folder / "imagebind")
+        for kind, source in sources.decoders.items():
+            report(f"decoder of {kind}s")
+            _decoder(kind, source, published, folder / f"{kind}_decoder")
+        (folder / FILE_NAME).write_text(json.dumps(_description(published, out.name), indent=2) + "\n", encoding="utf-8")
+        read_checkpoint(folder)
+        shutil.move(folder, out)
+    return read_checkpoint(out)
+
+
+def _language_model(published: Published, sources: Sources, folder: Path) -> None:
+    """The base with the published embeddings and head, its tokenizer, and the LoRA beside it."""
+    model = LlamaForCausalLM.from_pretrained(sources.base, local_files_only=True, dtype=torch.float16)
+    check_base(published, model.get_input_embeddings().weight)
+    tokenizer = _tokenizer(published, sources.official)
+    model.resize_token_embeddings(len(published.embeddings), mean_resizing=False)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.copy_(published.embeddings)
+        model.get_output_embeddings().weight.copy_(published.head)
+    model.save_pretrained(folder / "llm", max_shard_size=LARGEST_FILE)
+    tokenizer.save_pretrained(folder / "llm")
+    lora = LoraConfig(
+        r=published.rank,
+        lora_alpha=published.rank,
+        target_modules=[f"{which}_proj" for which in ATTENTION],
+        task_type="CAUSAL_LM",
+        inference_mode=True,
+    )
+    lora.save_pretrained(str(folder / "lora"))
+    save_file(_kept(published.lora), folder / "lora" / "adapter_model.safetensors")
+
+
+def _tokenizer(published: Published, official: Path) -> LlamaTokenizer:
+    """The published tokenizer, whose added tokens no text can turn into."""
+    with tempfile.TemporaryDirectory() as name:  # without the files that would add those tokens as words
+        try:
+            shutil.copy(official / "tokenizer.model", name)
+            tokenizer = LlamaTokenizer.from_pretrained(name)
+        except (OSError, ValueError, ImportError) as error:
+            raise SetupError(
+                f"'{official / 'tokenizer.model'}' cannot be read: {error}. If a library is missing, install it with: pip install -e '.[convert]'"
+            ) from error
+    ordered = sorted(published.added, key=lambda token: published.added[token])
+    tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in ordered], special_tokens=True)
+    if tokenizer.convert_tokens_to_ids(ordered) != [published.added[token] for token in ordered]:
+        raise InputError(
+            f"tokenizer.model in '{official}' has {len(tokenizer) - len(ordered):,} tokens of its own, and added_tokens.json begins at another number."
+        )
+    return tokenizer
+
+
+def _check_decoder(kind: str, folder: Path) -> None:
+    wanted = DECODERS[kind].__name__
+    try:
+        named = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"There is no pipeline of Diffusers in '{folder}': model_index.json is missing or broken.") from error
+    if named != wanted:
+        raise InputError(f"The pipeline in '{folder}' is a {named}. For {kind}s a {wanted} is accepted.")
+
+
+def _decoder(kind: str, source: Path, published: Published, folder: Path) -> None:
+    checker = {"safety_checker": None} if kind == "image" else {}
+    try:
+        pipeline = DECODERS[kind].from_pretrained(source, local_files_only=True, dtype=torch.float16, **checker)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The pipeline in '{source}' cannot be loaded: {error}") from error
+    unet = pipeline.unet.config
+    width = unet.projection_class_embeddings_input_dim if kind == "audio" else unet.cross_attention_dim
+    if width != published.signals[kind]["width"]:
+        raise InputError(
+            f"The decoder in '{source}' takes prompt embeddings of {width} features; the projection writes {published.signals[kind]['width']}."
+        )
+    pipeline.save_pretrained(folder)
+
+
+def _description(published: Published, name: str) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "name": name,
+        "title": "NExT-GPT 7B",
+        "knows": "The published NExT-GPT: Vicuna-7B v0 that sees, hears, draws, films and makes sounds. For research, not for commercial use.",
+        "examples": [
+            "Show me a picture of a dog running on the beach",
+            "Show me a video of fireworks over a city",
+            "Let me hear rain on a roof",
+        ],
+        "inputs": ["text", "image", "video", "audio"],
+        "outputs": ["text", *published.signals],
+        "context": published.base.max_position_embeddings,
+        "input_tokens": dict.fromkeys(published.signals, 1),
+        "prompt": "vicuna",
+        "input_projection": "linear",
+        "signals": published.signals,
+        "projection": published.projection,
+        "decoding": DECODING,
+    }
+
+
+def _kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As they were, each with a memory of its own."""
+    return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
