@@ -78,7 +78,7 @@ class LanguageModel:
         Once the first token of a signal group is chosen, the rest of the group is forced in one pass; behind the start token, a group
         follows. Tokens that can only stand inside a group, and those in `banned`, are never chosen. `said` are choices that were made
         before (of a signal group, its first token): they are taken first, so that a reply is read exactly as it was written. If `kinds` are
-        named, groups of other kinds are never chosen, and one of each that is missing follows where the text would end. Raises `Cancelled`
+        named, groups of other kinds are never chosen, and one of each that is missing follows where the text ends. Raises `Cancelled`
         as soon as `cancelled()` is true.
         """
         cache = DynamicCache(config=self.model.config)
@@ -90,10 +90,10 @@ class LanguageModel:
         states = self._read(prompt, cache)
         written, start, given = 0, False, iter(said)
         held: list[int] = []  # words that may be the beginning of a stop
-        while written < most:
+        while written < most or missing:
             if cancelled():
                 raise Cancelled
-            token = next(given, None)
+            token = next(given, None) if written < most else groups.ids[missing[0]][0]
             if token is None:
                 logits = self.model.lm_head(states[:, -1])[0].float()
                 logits[forbidden] = float("-inf")

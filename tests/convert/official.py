@@ -126,7 +126,7 @@ def plain_llama(base: Path, weights: dict[str, Tensor]) -> LlamaForCausalLM:
             name = f"model.layers.{layer}.self_attn.{part}_proj."
             a, b = (weights[f"{prefix}{name}lora_{side}.default.weight"].float() for side in "AB")
             state[f"{name}weight"] = state[f"{name}weight"] + b @ a  # alpha and rank are both 32
-    llama.resize_token_embeddings(len(state["lm_head.weight"]))
+    llama.resize_token_embeddings(len(state["lm_head.weight"]), mean_resizing=False)
     llama.load_state_dict(state)
     return llama.eval()
 

@@ -1,5 +1,6 @@
 """The published checkpoint, of small width, converted and used: compared with a plain computation from the published weights."""
 
+import itertools
 import json
 import math
 import shutil
@@ -22,7 +23,7 @@ from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, MediaReady
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import Pipeline, load_pipeline
-from nextgpt_chat.reason.language_model import SignalGroup
+from nextgpt_chat.reason.language_model import SignalGroup, Word
 from nextgpt_chat.settings import ReplySettings
 from tests.conftest import picture
 from tests.convert.official import SMALL, TOKENS, PlainProjection, Size, make, plain_llama, shapes
@@ -89,6 +90,7 @@ def test_every_tensor_is_what_was_published_bit_by_bit(made: tuple[Sources, dict
     assert used == set(files)
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")  # PyTorch, of the plain projection
 def test_it_computes_what_the_published_weights_compute(made: tuple[Sources, dict[str, Tensor]], pipeline: Pipeline) -> None:
     sources, weights = made
     image = picture(pipeline.content)
@@ -105,12 +107,12 @@ def test_it_computes_what_the_published_weights_compute(made: tuple[Sources, dic
         plain[0, prompt.slots[0].start] = medium
     torch.testing.assert_close(embedded, plain, rtol=0, atol=1e-6)
 
-    groups = [piece for piece in pipeline._write(embedded, run, 200) if isinstance(piece, SignalGroup)]
+    written = list(pipeline._write(embedded, run, 200))
+    groups = [piece for piece in written if isinstance(piece, SignalGroup)]
     assert {group.kind for group in groups} == {"image", "video", "audio"}
     first, kinds = groups[0], {"image": 0, "video": 1, "audio": 2}
     ids = list(pipeline.form.groups.ids[first.kind])
-    written = [piece for piece in pipeline._write(embedded, run, 200)]
-    before = [piece.token for piece in written[: written.index(next(p for p in written if isinstance(p, SignalGroup)))]]  # type: ignore[union-attr]
+    before = [piece.token for piece in itertools.takewhile(lambda piece: isinstance(piece, Word), written)]
     with torch.inference_mode():
         sequence = torch.cat([plain, table(torch.tensor([[*before, *ids]]))], dim=1)
         states = llama.model(inputs_embeds=sequence).last_hidden_state[:, -len(ids) :]

@@ -136,3 +136,39 @@ def test_what_was_written_is_read_again_exactly(language_model: LanguageModel) -
             assert torch.equal(after.embeddings, before.embeddings)
             compared += 1
     assert compared > 20
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([5, 6, 7, 8, 5], [5, 6]),
+        ([5, 7, 6, 7, 8], [5, 7, 6]),
+        ([7, 7, 8], [7]),
+        ([5, 6, 7], [5, 6, 7]),
+        ([6, 6, 7, 8], []),
+    ],
+)
+def test_a_reply_ends_at_a_run_of_tokens_of_which_nothing_is_returned(
+    language_model: LanguageModel, said: list[int], words: list[int]
+) -> None:
+    pieces = language_model.write(
+        language_model.embed([1]),
+        GROUPS,
+        [[END], [6, 6, 7, 8], [7, 8]],
+        len(said),
+        0.0,
+        torch.Generator(),
+        lambda: False,
+        said=said,
+    )
+    assert [piece.token for piece in pieces if isinstance(piece, Word)] == words
+
+
+def test_a_kind_that_was_asked_for_comes_even_where_the_text_has_no_end(language_model: LanguageModel) -> None:
+    pieces = list(
+        language_model.write(
+            language_model.embed([1]), GROUPS, [[END]], 3, 0.0, torch.Generator(), lambda: False, said=[5, 6, 7], kinds=["image"]
+        )
+    )
+    assert [piece.token for piece in pieces if isinstance(piece, Word)] == [5, 6, 7]
+    assert [piece.kind for piece in pieces if isinstance(piece, SignalGroup)] == ["image"]
