@@ -100,6 +100,8 @@ class Checkpoint(BaseModel):
     """Most language-model positions in one conversation."""
     signals: dict[str, Signal]
     """Signal tokens by kind of medium."""
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    """In which the frozen parts are computed on a GPU. On processors it is float32, where it is fastest; so are the projections anywhere."""
     prompt: Literal["turns", "vicuna"] = "turns"
     """How a conversation is written: with a token for each turn, or in the words of Vicuna v0."""
     input_projection: Literal["grouped", "linear"] = "grouped"

@@ -6,14 +6,17 @@ import os
 import platform
 import shutil
 import socket
+import struct
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 
-from nextgpt_chat.checkpoint import find_checkpoint
+from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
 from nextgpt_chat.errors import UserError
+from nextgpt_chat.memory import CARDS, HEADROOM, need
 from nextgpt_chat.settings import Settings
 
 LEAST_DISK = 500 * 10**6
@@ -37,7 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _gpu()
     yield _disk(settings)
     for name in settings.models:
-        yield _model(settings, name)
+        yield from _model(settings, name)
     yield _port(settings)
     chromium = shutil.which("chromium")
     yield Finding(
@@ -102,15 +105,53 @@ def _disk(settings: Settings) -> Finding:
     return Finding(f"{free / 10**9:.1f} GB of disk are free for history and media{'' if good else ', which is little'}.", good)
 
 
-def _model(settings: Settings, name: str) -> Finding:
+def _model(settings: Settings, name: str) -> Iterator[Finding]:
     try:
         checkpoint = find_checkpoint(settings.checkpoints, name)
     except UserError as error:
-        return Finding(str(error), good=False, fatal=True)
-    return Finding(
+        yield Finding(str(error), good=False, fatal=True)
+        return
+    yield Finding(
         f"The model {checkpoint.title} is complete. It takes {', '.join(checkpoint.inputs)} and makes {', '.join(checkpoint.outputs)}.",
         good=True,
     )
+    try:
+        yield from _memory(checkpoint, gpu_memory() if settings.device != "cpu" else None)
+    except (OSError, ValueError, KeyError, struct.error) as error:
+        yield Finding(f"The weights of {checkpoint.title} cannot be read: {error}. Get the folder again.", good=False, fatal=True)
+
+
+def _memory(checkpoint: Checkpoint, card: int | None) -> Iterator[Finding]:
+    """How much of this machine's memory the model takes, and on which cards it would fit."""
+    precision = checkpoint.precision if card else "float32"
+    wanted, there = need(checkpoint, precision), card or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    parts = ", ".join(f"{name} {size / 10**9:.2f}" for name, size in wanted.parts.items())
+    yield Finding(
+        f"As {precision}, {checkpoint.title} takes {wanted.total / 10**9:.1f} GB here ({parts}, cache {wanted.cache / 10**9:.2f}, "
+        f"{HEADROOM / 10**9:g} to compute in). {'The GPU' if card else 'This machine'} has {there / 10**9:.1f} GB"
+        f"{'.' if wanted.fits(there / 10**9) else ', which is too little.'}",
+        good=wanted.fits(there / 10**9),
+    )
+    on_card = need(checkpoint, checkpoint.precision)
+    fitting = [str(size) for size in CARDS if on_card.fits(size)]
+    yield Finding(
+        f"On a GPU, as {checkpoint.precision}, it takes {on_card.total / 10**9:.1f} GB: it fits cards of {', '.join(fitting)} GB."
+        if fitting
+        else f"On a GPU, as {checkpoint.precision}, it takes {on_card.total / 10**9:.1f} GB, more than a card of {CARDS[-1]} GB has.",
+        good=bool(fitting),
+    )
+
+
+def gpu_memory() -> int | None:
+    """Bytes of the first NVIDIA GPU; None if there is none, or none that answers within a few seconds."""
+    if not (program := shutil.which("nvidia-smi")):
+        return None
+    command = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+        return int(said.split()[0]) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
 
 
 def _port(settings: Settings) -> Finding:

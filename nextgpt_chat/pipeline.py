@@ -50,13 +50,21 @@ CACHED_MEDIA = 256
 class Pipeline:
     """A loaded checkpoint. `reply` is not reentrant: one reply at a time."""
 
-    def __init__(self, checkpoint: Checkpoint, content: ContentStore, device: torch.device, sign: Sign | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        content: ContentStore,
+        device: torch.device,
+        sign: Sign | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """`dtype` is that of the frozen parts."""
         self.checkpoint = checkpoint
         self.revision, self.sign = checkpoint.revision(), sign
         self.content = content
         self.device = device
-        self.imagebind = ImageBind.from_pretrained(checkpoint.part("imagebind")).to(device)
-        self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.part("lora"), device)
+        self.imagebind = ImageBind.from_pretrained(checkpoint.part("imagebind")).to(device, dtype)
+        self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.part("lora"), device, dtype)
         signals = {kind: (signal.prefix, signal.count) for kind, signal in checkpoint.signals.items()}
         tokenizer, hidden = self.language_model.tokenizer, self.language_model.hidden
         self.form: PromptFormat | VicunaPrompt
@@ -81,7 +89,7 @@ class Pipeline:
         )
         _load(self.input_projection, checkpoint.part("input_projection.safetensors"), device)
         _load(self.output_projections, checkpoint.part("output_projections.safetensors"), device)
-        self.decoders = load_decoders(checkpoint, device)
+        self.decoders = load_decoders(checkpoint, device, dtype)
         self._projected: dict[str, Tensor] = {}
 
     def reply(self, conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
@@ -146,7 +154,8 @@ class Pipeline:
 
     def _project(self, medium: Media) -> Tensor:
         if medium.sha256 not in self._projected:
-            seen = self._see(media_tensor(medium, self.imagebind.config)[None].to(self.device), medium.kind)
+            tensor = media_tensor(medium, self.imagebind.config)[None]
+            seen = self._see(tensor.to(self.device, self.imagebind.dtype), medium.kind).float()
             if len(self._projected) >= CACHED_MEDIA:
                 self._projected.pop(next(iter(self._projected)))
             self._projected[medium.sha256] = self.input_projection(seen, medium.kind)
@@ -219,7 +228,7 @@ class Pipeline:
         )
         yield MediaStarted(index, kind, caption)
         with torch.inference_mode():
-            prompt = self.output_projections[kind](group.states, group.embeddings)
+            prompt = self.output_projections[kind](group.states.float(), group.embeddings.float())
         start = last_medium(asked, STARTS[kind]) if group.start else None
         begin = begin_from(start, kind, decoding.size, how) if start else None
         decoder = self.decoders[kind]
@@ -286,4 +295,6 @@ def load_pipeline(folder: Path, content: ContentStore, device: str = "auto", sig
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise SetupError(f"The device '{device}' was asked for, but PyTorch finds no GPU here. Use NEXTGPT_DEVICE=cpu.")
-    return Pipeline(read_checkpoint(folder), content, torch.device(device), sign)
+    checkpoint = read_checkpoint(folder)
+    dtype: torch.dtype = getattr(torch, checkpoint.precision) if device.startswith("cuda") else torch.float32
+    return Pipeline(checkpoint, content, torch.device(device), sign, dtype)

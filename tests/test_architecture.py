@@ -14,7 +14,7 @@ FLOORS = (
     {"tinyland"},
     {"store"},
     {"export"},
-    {"encode", "reason", "generate"},
+    {"encode", "reason", "generate", "memory"},
     {"pipeline"},
     {"engine", "training", "evaluation", "convert"},
     {"web"},
@@ -43,6 +43,7 @@ NO_TORCH = {
     "web",
     "application",
     "doctor",
+    "memory",
     "zero_gpu",
     "tinyland",
 }

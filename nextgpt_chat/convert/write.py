@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import LlamaForCausalLM, LlamaTokenizer
 
 from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
-from nextgpt_chat.convert.published import ATTENTION, Published, check_base, read_published
+from nextgpt_chat.convert.official import ATTENTION, Published, check_base, read_published
 from nextgpt_chat.encode.imagebind import ImageBindConfig
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_published
 from nextgpt_chat.errors import InputError, SetupError
@@ -189,6 +189,7 @@ def _description(published: Published, name: str) -> dict[str, Any]:
         "outputs": ["text", *published.signals],
         "context": published.base.max_position_embeddings,
         "input_tokens": dict.fromkeys(published.signals, 1),
+        "precision": "float16",
         "prompt": "vicuna",
         "input_projection": "linear",
         "signals": published.signals,

@@ -98,6 +98,11 @@ class ImageBind(nn.Module):
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which the weights are."""
+        return next(self.parameters()).dtype
+
     def encode_media(self, media: Tensor, kind: str) -> Tensor:
         """Media of one kind -> unit vectors [B, E], read off the class token: what the published NExT-GPT projects into its language model.
 

@@ -19,12 +19,12 @@ STRIDE = 16 * HOP
 class AudioDecoder:
     """Makes sounds, float32 [seconds × 16,000] in -1..1."""
 
-    def __init__(self, folder: Path, device: torch.device, unit_prompt: bool = True) -> None:
+    def __init__(self, folder: Path, device: torch.device, unit_prompt: bool = True, dtype: torch.dtype = torch.float32) -> None:
         """Loads a standard pipeline folder; nothing is fetched. With `unit_prompt`, only the direction of a prompt embedding counts."""
         self.unit_prompt = unit_prompt
-        self.pipeline = AudioLDMPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        ).to(device)
+        self.pipeline = AudioLDMPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype).to(
+            device
+        )
         self.pipeline.set_progress_bar_config(disable=True)
         self._scheduler = self.pipeline.scheduler
         empty = self.pipeline.tokenizer("", return_tensors="pt").to(device)

@@ -9,7 +9,7 @@ from nextgpt_chat.generate.image_decoder import ImageDecoder
 from nextgpt_chat.generate.video_decoder import FirstFrame, VideoDecoder
 
 
-def load_decoders(checkpoint: Checkpoint, device: torch.device) -> dict[str, Decoder]:
+def load_decoders(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype = torch.float32) -> dict[str, Decoder]:
     """The decoders of a checkpoint by kind of medium."""
     decoders: dict[str, Decoder] = {}
     for kind in ("image", "video", "audio"):  # a clip may need what draws pictures
@@ -17,10 +17,10 @@ def load_decoders(checkpoint: Checkpoint, device: torch.device) -> dict[str, Dec
             continue
         folder = checkpoint.part(f"{kind}_decoder")
         if kind == "image":
-            decoders[kind] = ImageDecoder(folder, decoding.size, device)
+            decoders[kind] = ImageDecoder(folder, decoding.size, device, dtype)
         elif kind == "video":
             first = FirstFrame(decoders["image"], checkpoint.decoding["image"].strength) if decoding.first_frame else None
-            decoders[kind] = VideoDecoder(folder, decoding.size, device, first, decoding.width)
+            decoders[kind] = VideoDecoder(folder, decoding.size, device, first, decoding.width, dtype)
         else:
-            decoders[kind] = AudioDecoder(folder, device, decoding.unit_prompt)
+            decoders[kind] = AudioDecoder(folder, device, decoding.unit_prompt, dtype)
     return decoders

@@ -18,10 +18,10 @@ from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, step_done
 class ImageDecoder:
     """Makes pictures, uint8 [size, size, 3]."""
 
-    def __init__(self, folder: Path, size: int, device: torch.device) -> None:
+    def __init__(self, folder: Path, size: int, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Loads a standard pipeline folder; nothing is fetched."""
         self.pipeline = StableDiffusionPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, safety_checker=None, dtype=torch.float32
+            folder, local_files_only=True, use_safetensors=True, safety_checker=None, dtype=dtype
         ).to(device)
         self._from_image = StableDiffusionImg2ImgPipeline(**self.pipeline.components, requires_safety_checker=False)
         for pipeline in (self.pipeline, self._from_image):

@@ -32,11 +32,19 @@ class FirstFrame:
 class VideoDecoder:
     """Makes clips, uint8 [frames, size, width, 3]."""
 
-    def __init__(self, folder: Path, size: int, device: torch.device, first: FirstFrame | None = None, width: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size: int,
+        device: torch.device,
+        first: FirstFrame | None = None,
+        width: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         """Loads a standard pipeline folder; nothing is fetched. Without `first`, clips are made from noise; without `width`, they are square."""
-        self.pipeline = TextToVideoSDPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        ).to(device)
+        self.pipeline = TextToVideoSDPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype).to(
+            device
+        )
         self._from_video = VideoToVideoSDPipeline(**self.pipeline.components)
         for pipeline in (self.pipeline, self._from_video):
             pipeline.set_progress_bar_config(disable=True)

@@ -40,10 +40,10 @@ class SignalGroup:
 class LanguageModel:
     """A causal language model that can be interrupted between any two tokens."""
 
-    def __init__(self, folder: Path, lora: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, lora: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Loads the base model in `folder` and merges the adapter in `lora` into it."""
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        base = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        base = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
             self.model: LlamaForCausalLM = PeftModel.from_pretrained(base, lora).merge_and_unload().eval().to(device)

@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig
 
+from nextgpt_chat.checkpoint import read_checkpoint
 from nextgpt_chat.cli import main
 from nextgpt_chat.conversation import Audio, Conversation, Image, Text, Turn, Video
-from nextgpt_chat.convert.published import expected_shapes
+from nextgpt_chat.convert.official import expected_shapes
 from nextgpt_chat.convert.write import Sources, convert
 from nextgpt_chat.encode.preprocessing import media_tensor
 from nextgpt_chat.errors import InputError
@@ -160,6 +161,18 @@ def test_all_kinds_come_out_and_go_in_again(pipeline: Pipeline) -> None:
     again = Turn("user", (made["image"], video, audio, Text("what is this?")))
     events = list(pipeline.reply(Conversation((asked, again)), replace(settings, kinds=()), lambda: False))
     assert isinstance(events[-1], Done)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_makes_much_the_same(dtype: torch.dtype, converted: Path, pipeline: Pipeline, tmp_path: Path) -> None:
+    half = Pipeline(read_checkpoint(converted), ContentStore(tmp_path), torch.device("cpu"), None, dtype)
+    image = picture(half.content)
+    torch.testing.assert_close(half._project(image).float(), pipeline._project(image), rtol=0, atol=0.05)
+    settings = ReplySettings(seed=1, steps=2, kinds=("image", "video", "audio"), max_new_tokens=8)
+    events = list(half.reply(Conversation((Turn("user", (image, Text("a bird, please"))),)), settings, lambda: False))
+    assert [event.part.kind for event in events if isinstance(event, MediaReady)]
+    assert {parameter.dtype for parameter in half.language_model.model.parameters()} == {dtype}
+    assert half.imagebind.dtype == dtype
 
 
 Change = Callable[[Path, dict[str, Tensor]], None]

@@ -1,0 +1,94 @@
+"""What a model takes in memory, as counted from headers, against the same model when it is loaded, and at true size."""
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.doctor import examine, gpu_memory
+from nextgpt_chat.encode.imagebind import ImageBind
+from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.memory import HEADROOM, need
+from nextgpt_chat.pipeline import load_pipeline
+from nextgpt_chat.settings import Settings
+from tests.conftest import CHECKPOINT
+
+
+def header_alone(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """A file of weights that names tensors and holds none of their values."""
+    named = {name: {"dtype": "F16", "shape": list(tensor.shape), "data_offsets": [0, 0]} for name, tensor in tensors.items()}
+    header = json.dumps({"__metadata__": {"format": "pt"}, **named}).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+def values(module: nn.Module) -> int:
+    return sum(tensor.numel() for tensor in module.state_dict().values())
+
+
+def test_every_part_is_counted_as_it_is_loaded(tmp_path: Path) -> None:
+    pipeline = load_pipeline(CHECKPOINT, ContentStore(tmp_path), "cpu")
+    parts = need(pipeline.checkpoint, "float32").parts
+    assert parts["encoder"] == 4 * values(pipeline.imagebind)
+    tied = pipeline.language_model.model.config.tie_word_embeddings * pipeline.language_model.model.lm_head.weight.numel()
+    assert parts["language model"] == 4 * (values(pipeline.language_model.model) - tied)
+    assert parts["projections"] == 4 * (values(pipeline.input_projection) + values(pipeline.output_projections))
+    assert set(parts) == {"encoder", "language model", "projections", "image decoder", "video decoder", "audio decoder"}
+
+
+def test_at_true_size_language_model_and_encoder_take_what_their_shapes_say(tmp_path: Path) -> None:
+    config = LlamaConfig(vocab_size=32_038, max_position_embeddings=2048)  # otherwise the first Llama 7B
+    with torch.device("meta"):
+        llama, imagebind = LlamaForCausalLM(config), ImageBind(IMAGEBIND_HUGE)
+    config.save_pretrained(tmp_path / "llm")
+    header_alone(tmp_path / "llm" / "model.safetensors", llama.state_dict())
+    header_alone(tmp_path / "imagebind" / "model.safetensors", imagebind.state_dict())
+    for name in ("input_projection", "output_projections"):
+        header_alone(tmp_path / f"{name}.safetensors", {})
+    checkpoint = Checkpoint.model_construct(folder=tmp_path, outputs=("text",), context=2048)
+    found = need(checkpoint, "float16")
+    assert found.parts == {"encoder": 2 * 1_073_097_730, "language model": 2 * 6_738_726_912, "projections": 0}
+    assert found.cache == 2**30
+    assert found.total == sum(found.parts.values()) + 2**30 + HEADROOM
+    assert [size for size in (8, 12, 16, 24) if found.fits(size)] == [24]
+    assert [size for size in (24, 32, 48) if need(checkpoint, "float32").fits(size)] == [48]
+
+
+def test_too_large_a_model_is_told_before_it_is_loaded(tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    for path in CHECKPOINT.rglob("*"):
+        if path.is_file():
+            (folder / path.relative_to(CHECKPOINT)).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path.relative_to(CHECKPOINT)).write_bytes(path.read_bytes())
+    header_alone(folder / "llm" / "model.safetensors", {"weight": torch.empty(10**6, 10**6, device="meta")})
+    said = {finding.sentence: finding.good for finding in examine(Settings(data=tmp_path, model=str(folder), device="cpu"))}
+    assert any("which is too little" in sentence and not good for sentence, good in said.items())
+    assert any("more than a card of 80 GB has" in sentence and not good for sentence, good in said.items())
+    (folder / "llm" / "model.safetensors").write_bytes(b"half")
+    broken = [finding for finding in examine(Settings(data=tmp_path, model=str(folder), device="cpu")) if finding.fatal]
+    assert "cannot be read" in broken[0].sentence
+
+
+def test_a_card_that_does_not_answer_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu_memory() is None
+    program = tmp_path / "nvidia-smi"
+    for script, found in (("echo 24564", 24_564 * 2**20), ("echo No devices", None), ("exit 9", None)):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        assert gpu_memory() == found
+
+
+def test_less_is_needed_for_fewer_outputs() -> None:
+    checkpoint = read_checkpoint(CHECKPOINT)
+    fewer = checkpoint.model_copy(update={"outputs": ("text", "image")})
+    assert set(need(checkpoint, "float32").parts) - set(need(fewer, "float32").parts) == {"video decoder", "audio decoder"}
+    assert replace(need(fewer, "float32"), cache=0).total < need(fewer, "float32").total
