@@ -9,11 +9,13 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from nextgpt_chat.errors import NotFoundError, SetupError
 
 FILE_NAME = "nextgpt.json"
+KINDS = ("image", "video", "audio")
+"""Of media."""
 
 
 class Signal(BaseModel):
@@ -94,23 +96,51 @@ class Checkpoint(BaseModel):
     """Kinds of parts that it understands: `text`, `image`, `audio`, `video`."""
     outputs: tuple[str, ...]
     """Kinds of parts that it makes."""
-    input_tokens: dict[str, int]
+    input_tokens: dict[str, int] = {}
     """Language-model positions that one medium occupies, by kind."""
     context: int
     """Most language-model positions in one conversation."""
-    signals: dict[str, Signal]
+    signals: dict[str, Signal] = {}
     """Signal tokens by kind of medium."""
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """In which the frozen parts are computed on a GPU. On processors it is float32, where it is fastest; so are the projections anywhere."""
-    prompt: Literal["turns", "vicuna"] = "turns"
-    """How a conversation is written: with a token for each turn, or in the words of Vicuna v0."""
+    prompt: Literal["turns", "vicuna", "chat"] = "turns"
+    """How a conversation is written: with a token for each turn, in the words of Vicuna v0, or in the language model's own chat template."""
+    instructions: str = ""
+    """What a chat template's system message says before it tells how media are asked for; a sentence of this project's if empty."""
+    captions: tuple[str, ...] = ()
+    """Kinds of media for which no signal tokens were trained: the language model writes a caption, which drives the decoder. For the prompt `chat`."""
     input_projection: Literal["grouped", "linear"] = "grouped"
     """What becomes language-model embeddings: groups of the encoder's tokens, or its one embedding of a medium."""
-    projection: dict[str, int]
+    projection: dict[str, int] = {}
     """Shape of the output projections: `hidden`, `layers`, `heads`."""
     decoding: dict[str, Decoding]
     """Decoder defaults by kind of medium."""
     folder: Path = Path()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Checkpoint":
+        """Every kind has one way in and one way out."""
+        seen, made = set(self.inputs) - {"text"}, set(self.outputs) - {"text"}
+        if strange := (seen | made) - set(KINDS):
+            raise ValueError(f"there is no kind of media called {', '.join(sorted(strange))}; there are {', '.join(KINDS)}")
+        if missing := seen - set(self.input_tokens):
+            raise ValueError(f"inputs has {', '.join(sorted(missing))}, but input_tokens has not")
+        for kind in made:
+            if (kind in self.signals) == (kind in self.captions):
+                raise ValueError(f"outputs has {kind}, which must be either in signals or in captions")
+            if kind not in self.decoding:
+                raise ValueError(f"outputs has {kind}, but decoding has not")
+        if strange := ({*self.signals, *self.captions, *self.decoding}) - made:
+            raise ValueError(f"signals, captions or decoding has {', '.join(sorted(strange))}, but outputs has not")
+        if self.captions and self.prompt != "chat":
+            raise ValueError("captions need the prompt 'chat'")
+        return self
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """Kinds of media that it makes."""
+        return tuple(kind for kind in self.outputs if kind != "text")
 
     def part(self, name: str) -> Path:
         """Path of a file or folder of this checkpoint."""
@@ -165,26 +195,54 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def required_files(checkpoint: Checkpoint) -> list[str]:
-    """The files without which the checkpoint cannot run, relative to its folder."""
-    files = [
-        "input_projection.safetensors",
-        "output_projections.safetensors",
-        "imagebind/config.json",
-        "imagebind/model.safetensors",
-        "llm/config.json",
-        "llm/model.safetensors",
-        "llm/tokenizer.json",
-        "lora/adapter_config.json",
-        "lora/adapter_model.safetensors",
-    ]
-    for kind in checkpoint.outputs:
-        if kind != "text":
-            files += [
-                f"{kind}_decoder/model_index.json",
-                f"{kind}_decoder/unet/diffusion_pytorch_model.safetensors",
-                f"{kind}_decoder/vae/diffusion_pytorch_model.safetensors",
-                f"{kind}_decoder/text_encoder/model.safetensors",
-            ]
-        if kind == "audio":
-            files.append("audio_decoder/vocoder/model.safetensors")
+    """The files without which the checkpoint cannot run, relative to its folder. What an index of shards or of a pipeline names is read from it."""
+    files = ["llm/config.json", *_weights(checkpoint, "llm", "model"), "llm/tokenizer.json"]
+    if checkpoint.input_tokens:
+        files += ["input_projection.safetensors", "imagebind/config.json", "imagebind/model.safetensors"]
+    if checkpoint.signals:
+        files.append("output_projections.safetensors")
+    if (checkpoint.folder / "lora").is_dir():
+        files += ["lora/adapter_config.json", "lora/adapter_model.safetensors"]
+    for kind in checkpoint.made:
+        folder = f"{kind}_decoder"
+        files.append(f"{folder}/model_index.json")
+        for part in _parts(checkpoint.folder / folder / "model_index.json"):
+            if part in WITH_WEIGHTS:
+                name = "model" if part.startswith(TRANSFORMERS) else "diffusion_pytorch_model"
+                files += _weights(checkpoint, f"{folder}/{part}", name)
     return files
+
+
+WITH_WEIGHTS = (
+    "unet",
+    "transformer",
+    "vae",
+    "text_encoder",
+    "text_encoder_2",
+    "text_encoder_3",
+    "vocoder",
+    "projection_model",
+    "language_model",
+)
+"""Parts of pipelines that have weights. What checks pictures for their contents is not loaded."""
+TRANSFORMERS = ("text_encoder", "vocoder", "language_model")
+"""Beginnings of the names of those parts that Transformers saves; the others are saved by Diffusers."""
+
+
+def _parts(index: Path) -> list[str]:
+    """Parts that a pipeline's index names; none if it cannot be read, for then it is missed itself or refused by Diffusers."""
+    try:
+        named = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [part for part, source in named.items() if isinstance(source, list) and source[0] is not None]
+
+
+def _weights(checkpoint: Checkpoint, folder: str, name: str) -> list[str]:
+    """The one file of weights, or an index and all shards that it names."""
+    index = f"{folder}/{name}.safetensors.index.json"
+    try:
+        shards = json.loads((checkpoint.folder / index).read_text(encoding="utf-8"))["weight_map"].values()
+    except (OSError, ValueError, LookupError, AttributeError):
+        return [f"{folder}/{name}.safetensors"]
+    return [index, *sorted({f"{folder}/{shard}" for shard in shards})]

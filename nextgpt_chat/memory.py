@@ -38,16 +38,15 @@ def need(checkpoint: Checkpoint, precision: str) -> Need:
 
     The LoRA is merged into the language model, so it takes nothing, and projections are float32.
     """
-    sizes = {
-        name: parameters(checkpoint.part(folder)) * BYTES[precision]
-        for name, folder in (("encoder", "imagebind"), ("language model", "llm"))
+    folders = {
+        "encoder": "imagebind",
+        "language model": "llm",
+        **{f"{kind} decoder": f"{kind}_decoder" for kind in checkpoint.made},
     }
-    files = ("input_projection.safetensors", "output_projections.safetensors")
-    sizes["projections"] = sum(_parameters_in(checkpoint.part(name)) for name in files) * BYTES["float32"]
-    for kind in checkpoint.outputs:
-        if kind != "text":
-            sizes[f"{kind} decoder"] = parameters(checkpoint.part(f"{kind}_decoder")) * BYTES[precision]
-    return Need(sizes, _cache(checkpoint) * BYTES[precision])
+    sizes = {name: parameters(checkpoint.part(folder)) * BYTES[precision] for name, folder in folders.items()}
+    files = map(checkpoint.part, ("input_projection.safetensors", "output_projections.safetensors"))
+    sizes["projections"] = sum(_parameters_in(path) for path in files if path.is_file()) * BYTES["float32"]
+    return Need({name: size for name, size in sizes.items() if size}, _cache(checkpoint) * BYTES[precision])
 
 
 def parameters(folder: Path) -> int:

@@ -7,24 +7,21 @@ conversation ──> encode ──> reason ──> generate ──> events
 """
 
 import contextlib
-import itertools
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
-from nextgpt_chat.conversation import Conversation, Media
+from nextgpt_chat.conversation import Conversation, Text
 from nextgpt_chat.encode.imagebind import ImageBind
-from nextgpt_chat.encode.input_projection import InputProjection, LinearProjection
-from nextgpt_chat.encode.preprocessing import media_tensor
+from nextgpt_chat.encode.media_encoder import MediaEncoder
 from nextgpt_chat.errors import Cancelled, InputError, SetupError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
 from nextgpt_chat.generate.beginning import STARTS, begin_from, last_medium
@@ -36,15 +33,14 @@ from nextgpt_chat.media.audio_file import read_audio
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.made import Made
 from nextgpt_chat.media.provenance import Sign
+from nextgpt_chat.reason.caption_stream import Caption
+from nextgpt_chat.reason.forms import form_of
 from nextgpt_chat.reason.interleave import interleave
-from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup, Word
-from nextgpt_chat.reason.prompt import Prompt, PromptFormat
-from nextgpt_chat.reason.text_stream import TextStream
-from nextgpt_chat.reason.vicuna_prompt import VicunaPrompt
+from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup
+from nextgpt_chat.reason.prompt import Prompt
+from nextgpt_chat.reason.writer import Writer
 from nextgpt_chat.settings import ReplySettings
-
-CACHED_MEDIA = 256
-"""Media whose projected tokens are kept, so that a conversation does not encode its pictures again each turn."""
+from nextgpt_chat.weights import load_into
 
 
 class Pipeline:
@@ -63,34 +59,27 @@ class Pipeline:
         self.revision, self.sign = checkpoint.revision(), sign
         self.content = content
         self.device = device
-        self.imagebind = ImageBind.from_pretrained(checkpoint.part("imagebind")).to(device, dtype)
-        self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.part("lora"), device, dtype)
-        signals = {kind: (signal.prefix, signal.count) for kind, signal in checkpoint.signals.items()}
-        tokenizer, hidden = self.language_model.tokenizer, self.language_model.hidden
-        self.form: PromptFormat | VicunaPrompt
-        if checkpoint.prompt == "vicuna":
-            self.form = VicunaPrompt(tokenizer, signals)
-        else:
-            self.form = PromptFormat(tokenizer, signals, checkpoint.input_tokens)
-        self.input_projection: InputProjection | LinearProjection
-        if checkpoint.input_projection == "linear":
-            self.input_projection, self._see = (
-                LinearProjection(self.imagebind.config.embedding, hidden),
-                self.imagebind.encode_media,
-            )
-        else:
-            width = self.imagebind.config.trunks["vision"].width
-            self.input_projection, self._see = InputProjection(width, hidden, checkpoint.input_tokens), self.imagebind.media_tokens
+        lora = checkpoint.part("lora")
+        self.language_model = LanguageModel(checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype)
+        self.form = form_of(checkpoint, self.language_model)
+        hidden = self.language_model.hidden
+        self.encoder = MediaEncoder(checkpoint, hidden, device, dtype) if checkpoint.input_tokens else None
         self.output_projections = nn.ModuleDict(
             {
                 kind: OutputProjection(hidden, queries=signal.queries, width=signal.width, **checkpoint.projection)
                 for kind, signal in checkpoint.signals.items()
             }
         )
-        _load(self.input_projection, checkpoint.part("input_projection.safetensors"), device)
-        _load(self.output_projections, checkpoint.part("output_projections.safetensors"), device)
+        if checkpoint.signals:
+            load_into(self.output_projections, checkpoint.part("output_projections.safetensors"), device)
         self.decoders = load_decoders(checkpoint, device, dtype)
-        self._projected: dict[str, Tensor] = {}
+
+    @property
+    def imagebind(self) -> ImageBind:
+        """The encoder. Raises `InputError` for a model that has none."""
+        if self.encoder is None:
+            raise InputError(f"{self.checkpoint.title} has no ImageBind, in whose space this is measured.")
+        return self.encoder.imagebind
 
     def reply(self, conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
         """Answers the last turn of `conversation`; see `nextgpt_chat.events` for what is yielded, and in which order.
@@ -117,7 +106,8 @@ class Pipeline:
 
     def _run(self, settings: ReplySettings, cancelled: Callable[[], bool]) -> "_Run":
         seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
-        return _Run(settings, seed, cancelled, Made(self.content, self.checkpoint.name, self.revision, self.sign))
+        writer = Writer(self.language_model, self.form, self.checkpoint.captions, settings.temperature, seed, cancelled)
+        return _Run(settings, seed, cancelled, Made(self.content, self.checkpoint.name, self.revision, self.sign), writer)
 
     def _to_its_end(self, run: "_Run", events: Iterator[Event]) -> Iterator[Event]:
         stopped = False
@@ -125,7 +115,7 @@ class Pipeline:
             yield from events
         except Cancelled:
             stopped = True
-        yield Done(Stats(self.checkpoint.name, run.seed, run.prompt_tokens, run.new_tokens, run.clock.seconds(), stopped))
+        yield Done(Stats(self.checkpoint.name, run.seed, run.prompt_tokens, run.writer.tokens, run.clock.seconds(), stopped))
 
     def _prompt(self, conversation: Conversation, settings: ReplySettings) -> Prompt:
         """1. The conversation as token ids with room for media; checks what cannot be served."""
@@ -143,81 +133,66 @@ class Pipeline:
 
     @torch.inference_mode()
     def _encode(self, prompt: Prompt, run: "_Run") -> Tensor:
-        """2. ImageBind and the input projection: media become embeddings between those of the words, [1, L, H]."""
+        """2. Media become embeddings between those of the words, [1, L, H]."""
         embedded = self.language_model.embed(prompt.ids)
         for slot in prompt.slots:  # one after the other, since each kind has its own length
-            start = torch.tensor([slot.start], device=self.device)
-            embedded = interleave(embedded, self._project(slot.medium), torch.zeros_like(start), start)
+            if self.encoder:
+                start = torch.tensor([slot.start], device=self.device)
+                embedded = interleave(embedded, self.encoder(slot.medium), torch.zeros_like(start), start)
         run.prompt_tokens = len(prompt.ids)
         run.clock.lap("encode")
         return embedded
 
-    def _project(self, medium: Media) -> Tensor:
-        if medium.sha256 not in self._projected:
-            tensor = media_tensor(medium, self.imagebind.config)[None]
-            seen = self._see(tensor.to(self.device, self.imagebind.dtype), medium.kind).float()
-            if len(self._projected) >= CACHED_MEDIA:
-                self._projected.pop(next(iter(self._projected)))
-            self._projected[medium.sha256] = self.input_projection(seen, medium.kind)
-        return self._projected[medium.sha256]
-
     def _answer(self, conversation: Conversation, run: "_Run") -> Iterator[Event]:
-        """3. The language model writes; every medium is made where its signal group stands."""
-        if strange := [kind for kind in run.settings.kinds if kind not in self.form.groups.ids]:
-            raise InputError(f"{self.checkpoint.title} does not make this kind of medium: {strange[0]}.")
+        """3. The language model writes; every medium is made where its signal stands."""
+        self._check_kinds(run.settings.kinds)
         prompt = self._prompt(conversation, run.settings)
         if len(conversation.turns) > 1 and prompt.dropped:
             yield Notice("This conversation is longer than the model can read at once; its oldest messages are no longer seen.")
-        text, media = TextStream(self.language_model.tokenizer), 0
-        with contextlib.closing(self._write(self._encode(prompt, run), run, run.settings.max_new_tokens)) as written:
-            for piece in written:
-                run.new_tokens += 1
-                if isinstance(piece, Word):
-                    if new := text.add(piece.token):
-                        run.clock.mark("first_text")
-                        yield TextDelta(new)
+        told = " ".join(part.text for part in conversation.turns[-1].parts if isinstance(part, Text))
+        said, media = "", 0
+        pieces = run.writer.write(self._encode(prompt, run), run.settings.max_new_tokens, run.settings.kinds, told)
+        with contextlib.closing(pieces):
+            for piece in pieces:
+                if isinstance(piece, str):
+                    run.clock.mark("first_text")
+                    said += piece
+                    yield TextDelta(piece)
                     continue
                 run.clock.lap("reason")
-                yield from self._generate(piece, media, text.text.strip(), conversation, (run.seed + media) % 2**31, run)
+                caption = piece.text if isinstance(piece, Caption) else said.strip()
+                yield from self._generate(piece, media, caption, conversation, (run.seed + media) % 2**31, run)
                 media += 1
-        if rest := text.finish():
-            yield TextDelta(rest)
         run.clock.lap("reason")
 
     def _again(self, conversation: Conversation, medium: int, run: "_Run") -> Iterator[Event]:
-        """3. again, without a choice: the language model reads its own reply as far as the signal group of that medium."""
+        """3. again, without a choice: a caption as it was, or the language model reads its own reply as far as the signal group of that medium."""
         asked, reply = Conversation(conversation.turns[:-1]), conversation.turns[-1]
-        if strange := [one.kind for one in reply.media if one.kind not in self.form.groups.ids]:
-            raise InputError(f"{self.checkpoint.title} does not make this kind of medium: {strange[0]}.")
+        self._check_kinds(one.kind for one in reply.media)
+        kind, caption = reply.media[medium].kind, reply.media[medium].caption or ""
         if sounds := [one for one in reply.media[:medium] if one.kind == "audio"]:
             run.made.hear(read_audio(sounds[-1].path))
-        embedded = self._encode(self._prompt(asked, run.settings), run)
-        said = self.form.choices(reply.parts)
-        with contextlib.closing(self._write(embedded, run, self.checkpoint.context, said)) as written:
-            groups = (piece for piece in written if isinstance(piece, SignalGroup))
-            group = next(itertools.islice(groups, medium, None))
-        run.clock.lap("reason")
-        yield from self._generate(group, medium, reply.media[medium].caption or "", asked, run.seed, run)
+        signal: Caption | SignalGroup = Caption(kind, caption)
+        if kind in self.form.groups.ids:
+            number = sum(one.kind in self.form.groups.ids for one in reply.media[:medium])
+            signal = run.writer.again(
+                self._encode(self._prompt(asked, run.settings), run), reply.parts, self.checkpoint.context, number
+            )
+            run.clock.lap("reason")
+        yield from self._generate(signal, medium, caption, asked, run.seed, run)
 
-    def _write(self, embedded: Tensor, run: "_Run", most: int, said: Iterable[int] = ()) -> Generator[Word | SignalGroup]:
-        return self.language_model.write(
-            embedded,
-            self.form.groups,
-            self.form.stops,
-            most=most,
-            temperature=run.settings.temperature,
-            generator=torch.Generator("cpu").manual_seed(run.seed),
-            cancelled=run.cancelled,
-            banned=self.form.not_for_replies,
-            said=said,
-            kinds=run.settings.kinds,
-        )
+    def _check_kinds(self, kinds: Iterable[str]) -> None:
+        if strange := [kind for kind in kinds if kind not in {*self.form.groups.ids, *self.checkpoint.captions}]:
+            raise InputError(f"{self.checkpoint.title} does not make this kind of medium: {strange[0]}.")
 
     def _generate(
-        self, group: SignalGroup, index: int, caption: str, asked: Conversation, seed: int, run: "_Run"
+        self, signal: Caption | SignalGroup, index: int, caption: str, asked: Conversation, seed: int, run: "_Run"
     ) -> Iterator[Event]:
-        """4. Output projection and decoder: a signal group becomes a medium in the content store, from noise or from a medium of `asked`."""
-        kind, decoding = group.kind, self.checkpoint.decoding[group.kind]
+        """4. Output projection and decoder: a signal becomes a medium in the content store, from noise or from a medium of `asked`.
+
+        A caption needs no projection, since the decoder reads it itself.
+        """
+        kind, decoding = signal.kind, self.checkpoint.decoding[signal.kind]
         chosen = decoding.extent(run.settings.frames, run.settings.seconds)
         how = Denoising(
             steps=min(run.settings.steps or decoding.steps, decoding.max_steps),
@@ -227,11 +202,13 @@ class Pipeline:
             **({"frames": decoding.frames, "seconds": decoding.seconds} | chosen),
         )
         yield MediaStarted(index, kind, caption)
-        with torch.inference_mode():
-            prompt = self.output_projections[kind](group.states.float(), group.embeddings.float())
-        start = last_medium(asked, STARTS[kind]) if group.start else None
+        decoder, start = self.decoders[kind], None
+        prompt: Tensor | str = caption
+        if isinstance(signal, SignalGroup):
+            with torch.inference_mode():
+                prompt = self.output_projections[kind](signal.states.float(), signal.embeddings.float())
+            start = last_medium(asked, STARTS[kind]) if signal.start and decoder.begins else None
         begin = begin_from(start, kind, decoding.size, how) if start else None
-        decoder = self.decoders[kind]
         steps = decoder.steps(how, begin)
         medium = np.empty(0)
         for done in in_thread(lambda report: decoder.make(prompt, how, begin, report, run.cancelled)):
@@ -276,14 +253,9 @@ class _Run:
     seed: int
     cancelled: Callable[[], bool]
     made: Made
+    writer: Writer
     clock: _Clock = field(default_factory=_Clock)
     prompt_tokens: int = 0
-    new_tokens: int = 0
-
-
-def _load(module: nn.Module, path: Path, device: torch.device) -> None:
-    module.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
-    module.eval().to(device)
 
 
 def load_pipeline(folder: Path, content: ContentStore, device: str = "auto", sign: Sign | None = None) -> Pipeline:

@@ -1,13 +1,15 @@
-"""Published weights, as PyTorch saved them: nothing but tensors is read from a file, and every name in it is accounted for."""
+"""Files of weights: nothing but tensors is read from them, and every name is accounted for."""
 
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from nextgpt_chat.errors import InputError
+from nextgpt_chat.errors import InputError, SetupError
 
 NAMED = 5
 """Names that an error lists of each kind of mistake; of more, it gives the number."""
@@ -24,6 +26,18 @@ def read_weights(path: Path, accepted: str) -> dict[str, Tensor]:
     if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
         raise InputError(f"'{path}' holds something else than named weights. Accepted is {accepted}.")
     return weights
+
+
+def load_into(module: nn.Module, path: Path, device: torch.device) -> None:
+    """Gives `module` the weights in a safetensors file, as float32, and moves it to `device`, for use. Raises `SetupError` if they do not fit."""
+    try:
+        found = {name: tensor.float() for name, tensor in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise SetupError(f"The weights in {path} cannot be read: {error}. Get the file again.") from error
+    if wrong := mistakes(found, {name: tensor.shape for name, tensor in module.state_dict().items()}):
+        raise SetupError(f"The weights in {path} do not fit the description of the model: {wrong}.")
+    module.load_state_dict(found)
+    module.eval().to(device)
 
 
 def mistakes(found: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> str:

@@ -40,7 +40,7 @@ def test_every_part_is_counted_as_it_is_loaded(tmp_path: Path) -> None:
     assert parts["encoder"] == 4 * values(pipeline.imagebind)
     tied = pipeline.language_model.model.config.tie_word_embeddings * pipeline.language_model.model.lm_head.weight.numel()
     assert parts["language model"] == 4 * (values(pipeline.language_model.model) - tied)
-    assert parts["projections"] == 4 * (values(pipeline.input_projection) + values(pipeline.output_projections))
+    assert parts["projections"] == 4 * (values(pipeline.encoder.projection) + values(pipeline.output_projections))
     assert set(parts) == {"encoder", "language model", "projections", "image decoder", "video decoder", "audio decoder"}
 
 
@@ -55,7 +55,7 @@ def test_at_true_size_language_model_and_encoder_take_what_their_shapes_say(tmp_
         header_alone(tmp_path / f"{name}.safetensors", {})
     checkpoint = Checkpoint.model_construct(folder=tmp_path, outputs=("text",), context=2048)
     found = need(checkpoint, "float16")
-    assert found.parts == {"encoder": 2 * 1_073_097_730, "language model": 2 * 6_738_726_912, "projections": 0}
+    assert found.parts == {"encoder": 2 * 1_073_097_730, "language model": 2 * 6_738_726_912}
     assert found.cache == 2**30
     assert found.total == sum(found.parts.values()) + 2**30 + HEADROOM
     assert [size for size in (8, 12, 16, 24) if found.fits(size)] == [24]

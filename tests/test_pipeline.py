@@ -193,6 +193,8 @@ def test_a_clip_is_as_long_as_was_asked_for_and_stays_so_when_it_is_made_again(p
 class Still:
     """A decoder that makes one clip, or what it begins from, upside down."""
 
+    begins = True
+
     def steps(self, how: object, start: np.ndarray | None) -> int:
         return 1
 

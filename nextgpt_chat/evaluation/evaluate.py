@@ -48,7 +48,7 @@ def run(
     if random_weights:
         randomise(pipeline, seed)
     told = [kind for kind in checkpoint.inputs if kind != "text"]
-    made = [kind for kind in checkpoint.outputs if kind != "text"]
+    made = list(checkpoint.made)
     readers, errors = calibrated(made, seed)
     bench = Bench(pipeline.reply, content, readers, seed)
     scores: dict[str, Any] = {"model": checkpoint.name, "scenes": scenes, "seed": seed, "random_weights": random_weights}

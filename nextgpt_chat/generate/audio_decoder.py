@@ -19,6 +19,8 @@ STRIDE = 16 * HOP
 class AudioDecoder:
     """Makes sounds, float32 [seconds × 16,000] in -1..1."""
 
+    begins = True
+
     def __init__(self, folder: Path, device: torch.device, unit_prompt: bool = True, dtype: torch.dtype = torch.float32) -> None:
         """Loads a standard pipeline folder; nothing is fetched. With `unit_prompt`, only the direction of a prompt embedding counts."""
         self.unit_prompt = unit_prompt
@@ -35,9 +37,12 @@ class AudioDecoder:
         """See `Decoder`."""
         return how.real_steps(start is not None)
 
-    def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
+    def make(self, prompt: Tensor | str, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`; prompt embeddings are [1, 1, D]."""
-        embedding = prompt[:, 0].to(self._empty.dtype)
+        told: dict[str, Any] = {"prompt": prompt}
+        if not isinstance(prompt, str):
+            embedding = prompt[:, 0].to(self._empty.dtype)
+            told = {"prompt_embeds": functional.normalize(embedding, dim=-1) if self.unit_prompt else embedding}
         options = how.options()
         latents = None
         self.pipeline.scheduler = self._scheduler
@@ -45,7 +50,7 @@ class AudioDecoder:
             self.pipeline.scheduler = _Late.begin(self._scheduler, how.steps - how.real_steps(True))
             latents = self._noised(start, how, options["generator"])
         made = self.pipeline(
-            prompt_embeds=functional.normalize(embedding, dim=-1) if self.unit_prompt else embedding,
+            **told,
             negative_prompt_embeds=self._empty,
             latents=latents,
             audio_length_in_s=how.seconds,

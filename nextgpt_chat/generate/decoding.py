@@ -51,12 +51,15 @@ class Denoising:
 class Decoder(Protocol):
     """A diffusion decoder that reports its steps and can be stopped between them."""
 
+    begins: bool
+    """Whether it can begin from an earlier medium."""
+
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """Denoising steps that `make` takes."""
         ...
 
-    def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
-        """Prompt embeddings [1, L, D] -> a medium; `start` is one of the same shape and length to begin from. A clip can also begin from one frame.
+    def make(self, prompt: Tensor | str, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
+        """A caption or prompt embeddings [1, L, D] -> a medium; `start` is one of the same shape and length to begin from. A clip can also begin from one frame.
 
         Raises `Cancelled` once `stop()` is true.
         """

@@ -18,6 +18,8 @@ from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, step_done
 class ImageDecoder:
     """Makes pictures, uint8 [size, size, 3]."""
 
+    begins = True
+
     def __init__(self, folder: Path, size: int, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Loads a standard pipeline folder; nothing is fetched."""
         self.pipeline = StableDiffusionPipeline.from_pretrained(
@@ -34,7 +36,7 @@ class ImageDecoder:
         """See `Decoder`."""
         return how.real_steps(start is not None)
 
-    def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
+    def make(self, prompt: Tensor | str, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`."""
 
         def after_step(_pipeline: object, step: int, _time: int, state: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +44,7 @@ class ImageDecoder:
             return state
 
         common = {
-            "prompt_embeds": prompt.to(self._empty.dtype),
+            **({"prompt": prompt} if isinstance(prompt, str) else {"prompt_embeds": prompt.to(self._empty.dtype)}),
             "negative_prompt_embeds": self._empty,
             **how.options(),
             "output_type": "np",

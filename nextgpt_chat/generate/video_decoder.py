@@ -32,6 +32,8 @@ class FirstFrame:
 class VideoDecoder:
     """Makes clips, uint8 [frames, size, width, 3]."""
 
+    begins = True
+
     def __init__(
         self,
         folder: Path,
@@ -57,14 +59,14 @@ class VideoDecoder:
         """See `Decoder`."""
         return self._steps_before(how, start) + how.real_steps(start is not None or self.first is not None)
 
-    def make(self, prompt: Tensor, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
+    def make(self, prompt: Tensor | str, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`. One frame to begin from [1, size, size, 3] is kept; a clip [frames, size, size, 3] may be changed all over."""
         before = self._steps_before(how, start)
         if self.first and before:
             frame = None if start is None else start[0]
             start = self.first.decoder.make(prompt, self.first.how(how), frame, progress, stop)[None]
         common = {
-            "prompt_embeds": prompt.to(self._empty.dtype),
+            **({"prompt": prompt} if isinstance(prompt, str) else {"prompt_embeds": prompt.to(self._empty.dtype)}),
             "negative_prompt_embeds": self._empty,
             **how.options(),
             "callback": lambda step, _time, _latents: step_done(before + step, progress, stop),

@@ -11,10 +11,13 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 from torch import Tensor
-from transformers import AutoTokenizer, DynamicCache, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from nextgpt_chat.errors import Cancelled
+from nextgpt_chat.errors import Cancelled, SetupError
 from nextgpt_chat.reason.signal_tokens import SignalGroups
+
+FAMILIES = ("llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
+"""Kinds of models that can be read: a decoder over embeddings, whose states a head turns into logits with nothing in between."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,33 @@ class SignalGroup:
 class LanguageModel:
     """A causal language model that can be interrupted between any two tokens."""
 
-    def __init__(self, folder: Path, lora: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
-        """Loads the base model in `folder` and merges the adapter in `lora` into it."""
+    def __init__(self, folder: Path, lora: Path | None, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        """Loads the base model in `folder` and merges the adapter in `lora` into it. Raises `SetupError` for a model of another family."""
+        family = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+        if family not in FAMILIES:
+            raise SetupError(
+                f"The language model in {folder} is of the kind '{family}'. These kinds can be used: {', '.join(FAMILIES)}."
+            )
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        base = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
-            self.model: LlamaForCausalLM = PeftModel.from_pretrained(base, lora).merge_and_unload().eval().to(device)
+        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype)
+        there = model.get_input_embeddings().num_embeddings
+        if len(self.tokenizer) > there:
+            raise SetupError(
+                f"The language model in {folder} has {there:,} embeddings, and its tokenizer {len(self.tokenizer):,} tokens. They do not belong together."
+            )
+        if lora:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
+                model = PeftModel.from_pretrained(model, lora).merge_and_unload()
+        self.model: PreTrainedModel = model.eval().to(device)
         self.device = device
+
+    @property
+    def ends(self) -> list[int]:
+        """Ids of the tokens at which the base model was taught to end."""
+        said = self.model.generation_config.eos_token_id
+        named = said if isinstance(said, list) else [said]
+        return sorted({int(token) for token in (*named, self.tokenizer.eos_token_id) if token is not None})
 
     @property
     def hidden(self) -> int:
@@ -83,10 +105,10 @@ class LanguageModel:
         """
         cache = DynamicCache(config=self.model.config)
         missing = [kind for kind in groups.ids if kind in kinds]
-        allowed = [groups.ids[kind][0] for kind in missing] or groups.first
-        first = torch.tensor(allowed, device=self.device)
+        allowed = [groups.ids[kind][0] for kind in missing] or ([] if kinds else groups.first)
+        first = torch.tensor(allowed, dtype=torch.long, device=self.device)
         others = set(groups.first).difference(allowed)
-        forbidden = torch.tensor(sorted({*groups.never_first, *banned, *others}), device=self.device)
+        forbidden = torch.tensor(sorted({*groups.never_first, *banned, *others}), dtype=torch.long, device=self.device)
         states = self._read(prompt, cache)
         written, start, given = 0, False, iter(said)
         held: list[int] = []  # words that may be the beginning of a stop
@@ -95,7 +117,7 @@ class LanguageModel:
                 raise Cancelled
             token = next(given, None) if written < most else groups.ids[missing[0]][0]
             if token is None:
-                logits = self.model.lm_head(states[:, -1])[0].float()
+                logits = self.model.get_output_embeddings()(states[:, -1])[0].float()
                 logits[forbidden] = float("-inf")
                 if start:
                     logits = torch.full_like(logits, float("-inf")).index_copy_(0, first, logits[first])
@@ -130,7 +152,7 @@ class LanguageModel:
 
     def _read(self, embeddings: Tensor, cache: DynamicCache) -> Tensor:
         """Last hidden states [1, N, H] of new positions; the cache grows by them."""
-        states: Tensor = self.model.model(inputs_embeds=embeddings, cache=cache, use_cache=True).last_hidden_state
+        states: Tensor = self.model.get_decoder()(inputs_embeds=embeddings, cache=cache, use_cache=True).last_hidden_state
         return states
 
 

@@ -108,7 +108,7 @@ def test_it_computes_what_the_published_weights_compute(made: tuple[Sources, dic
         plain[0, prompt.slots[0].start] = medium
     torch.testing.assert_close(embedded, plain, rtol=0, atol=1e-6)
 
-    written = list(pipeline._write(embedded, run, 200))
+    written = list(run.writer._tokens(embedded, 200, run.settings.kinds))
     groups = [piece for piece in written if isinstance(piece, SignalGroup)]
     assert {group.kind for group in groups} == {"image", "video", "audio"}
     first, kinds = groups[0], {"image": 0, "video": 1, "audio": 2}
@@ -167,7 +167,7 @@ def test_all_kinds_come_out_and_go_in_again(pipeline: Pipeline) -> None:
 def test_half_precision_makes_much_the_same(dtype: torch.dtype, converted: Path, pipeline: Pipeline, tmp_path: Path) -> None:
     half = Pipeline(read_checkpoint(converted), ContentStore(tmp_path), torch.device("cpu"), None, dtype)
     image = picture(half.content)
-    torch.testing.assert_close(half._project(image).float(), pipeline._project(image), rtol=0, atol=0.05)
+    torch.testing.assert_close(half.encoder(image).float(), pipeline.encoder(image), rtol=0, atol=0.05)
     settings = ReplySettings(seed=1, steps=2, kinds=("image", "video", "audio"), max_new_tokens=8)
     events = list(half.reply(Conversation((Turn("user", (image, Text("a bird, please"))),)), settings, lambda: False))
     assert [event.part.kind for event in events if isinstance(event, MediaReady)]

@@ -1,0 +1,83 @@
+"""Pipelines of Diffusers that make media from noise, and what each is told: a caption, or prompt embeddings in the arrangement of its text encoders.
+
+Where a pipeline takes more than one tensor, a projection writes all of them as the queries of one, [1, L, D], as its function below takes them
+apart; of a query that is wider than its tensor, the first features count.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+GENERATED = 8
+"""Embeddings that the language model in AudioLDM 2 generates."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one class of pipelines is called."""
+
+    kind: str
+    """Of the media that it makes."""
+    embedded: Callable[[DiffusionPipeline, Tensor], dict[str, Any]]
+    """Prompt embeddings [1, L, D] -> its arguments. What guidance leads away from, it takes from an empty text by itself."""
+    seconds: str = ""
+    """Its name for the length of a sound."""
+    late_callback: bool = True
+    """Whether it calls back as newer pipelines do, `callback_on_step_end`."""
+    frame_rate: bool = False
+    """Whether it is told how many frames a second of a clip has."""
+
+
+def _sdxl(pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
+    """The last query is the pooled embedding."""
+    pooled = pipeline.text_encoder_2.config.projection_dim
+    return {"prompt_embeds": prompt[:, :-1], "pooled_prompt_embeds": prompt[:, -1, :pooled]}
+
+
+def _sd3(pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
+    """The last query is the pooled embedding; before it stand those of CLIP, as many as its tokenizer has places, and those of T5."""
+    pooled = pipeline.text_encoder.config.projection_dim + pipeline.text_encoder_2.config.projection_dim
+    length = prompt.shape[1] - 1 - pipeline.tokenizer_max_length
+    return {
+        "prompt_embeds": prompt[:, :-1],
+        "pooled_prompt_embeds": prompt[:, -1, :pooled],
+        "max_sequence_length": length,
+    }
+
+
+def _wan(_pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
+    return {"prompt_embeds": prompt, "max_sequence_length": prompt.shape[1]}
+
+
+def _ltx(_pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
+    mask = torch.ones(prompt.shape[:2], dtype=torch.long, device=prompt.device)
+    return {"prompt_embeds": prompt, "prompt_attention_mask": mask, "max_sequence_length": prompt.shape[1]}
+
+
+def _audioldm2(pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
+    """First those that the language model would generate, then those of T5."""
+    t5 = prompt[:, GENERATED:, : pipeline.text_encoder_2.config.d_model]
+    return {
+        "prompt_embeds": t5,
+        "generated_prompt_embeds": prompt[:, :GENERATED, : pipeline.language_model.config.hidden_size],
+        "attention_mask": torch.ones(t5.shape[:2], dtype=torch.long, device=prompt.device),
+    }
+
+
+def _stable_audio(_pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
+    return {"prompt_embeds": prompt, "attention_mask": torch.ones(prompt.shape[:2], dtype=torch.long, device=prompt.device)}
+
+
+FAMILIES = {
+    "StableDiffusionXLPipeline": Family("image", _sdxl),
+    "StableDiffusion3Pipeline": Family("image", _sd3),
+    "LTXPipeline": Family("video", _ltx, frame_rate=True),
+    "WanPipeline": Family("video", _wan),
+    "AudioLDM2Pipeline": Family("audio", _audioldm2, seconds="audio_length_in_s", late_callback=False),
+    "StableAudioPipeline": Family("audio", _stable_audio, seconds="audio_end_in_s", late_callback=False),
+}
+"""By the name of the class, as a pipeline's `model_index.json` has it."""

@@ -1,0 +1,65 @@
+"""Checkpoints put together from small parts with random weights, as somebody would put them together from the hub's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig, Trunk
+from nextgpt_chat.encode.input_projection import LinearProjection
+from nextgpt_chat.generate.output_projection import OutputProjection
+from tests.conftest import CHECKPOINT
+from tests.small_language_models import SIZES, save_language_model
+from tests.small_pipelines import save
+
+DECODING = {
+    "image": {"steps": 2, "max_steps": 4, "guidance": 3.0, "max_guidance": 5.0, "size": 32},
+    "video": {"steps": 2, "max_steps": 4, "guidance": 3.0, "max_guidance": 5.0, "size": 32, "frames": 9, "frame_rate": 8},
+    "audio": {"steps": 2, "max_steps": 4, "guidance": 3.0, "max_guidance": 5.0, "seconds": 1.0},
+}
+PROJECTION = {"hidden": 16, "layers": 1, "heads": 2}
+
+
+def put_together(folder: Path, family: str, decoders: dict[str, str], **described: Any) -> Checkpoint:
+    """A checkpoint with that family of language models and those pipelines by kind of medium, all driven by captions unless `described` otherwise."""
+    folder.mkdir(parents=True)
+    signals = described.get("signals", {})
+    tokens = tuple(f"[{signal['prefix']}{i}]" for signal in signals.values() for i in range(signal["count"]))
+    save_language_model(family, folder / "llm", tokens)
+    for kind, name in decoders.items():
+        if name == "tinyland":
+            (folder / f"{kind}_decoder").symlink_to(CHECKPOINT / f"{kind}_decoder")
+        else:
+            save(name, folder / f"{kind}_decoder")
+    torch.manual_seed(9)
+    if "input_tokens" in described:
+        encoder = ImageBind(ImageBindConfig(embedding=16, image_size=32, stem=(8, 16), trunks={"vision": Trunk(16, 1, 2)}))
+        encoder.save_pretrained(folder / "imagebind")
+        save_file(LinearProjection(16, SIZES["hidden_size"]).state_dict(), folder / "input_projection.safetensors")
+    if signals:
+        projections = torch.nn.ModuleDict(
+            {
+                kind: OutputProjection(SIZES["hidden_size"], queries=signal["queries"], width=signal["width"], **PROJECTION)
+                for kind, signal in signals.items()
+            }
+        )
+        save_file(projections.state_dict(), folder / "output_projections.safetensors")
+    description = {
+        "format": 1,
+        "name": folder.name,
+        "title": "Any parts",
+        "knows": "Nothing: its weights are random.",
+        "inputs": ["text"],
+        "outputs": ["text", *decoders],
+        "context": 2048,
+        "prompt": "chat",
+        "captions": [kind for kind in decoders if kind not in signals],
+        "decoding": {kind: DECODING[kind] for kind in decoders},
+        **({"projection": PROJECTION} if signals else {}),
+        **described,
+    }
+    (folder / "nextgpt.json").write_text(json.dumps(description), encoding="utf-8")
+    return read_checkpoint(folder)
