@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a stage of the recipe, or all of it",
     "data": "write an instruction data set",
     "evaluate": "measure a model on scenes that it never saw, or on a folder of yours",
+    "download": "fetch a model's parts from the Hugging Face hub",
     "convert": "make a model of the published NExT-GPT 7B",
     "account": "list accounts, give roles, set forgotten passwords",
     "doctor": "say what this machine can run and what is missing",
@@ -41,7 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     if word not in COMMANDS:
         sys.exit(f"There is no command '{word}'. The commands are: {', '.join(COMMANDS)}.")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    if word != "download":
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(importlib.import_module(f"nextgpt_chat.commands.{word}").main)

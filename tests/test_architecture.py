@@ -14,7 +14,7 @@ FLOORS = (
     {"tinyland"},
     {"store"},
     {"export"},
-    {"encode", "reason", "generate", "memory"},
+    {"encode", "reason", "generate", "memory", "presets"},
     {"pipeline"},
     {"engine", "training", "evaluation", "convert"},
     {"web"},
@@ -44,6 +44,7 @@ NO_TORCH = {
     "application",
     "doctor",
     "memory",
+    "presets",
     "zero_gpu",
     "tinyland",
 }

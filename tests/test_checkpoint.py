@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from nextgpt_chat.checkpoint import read_checkpoint
 from nextgpt_chat.errors import SetupError
@@ -105,6 +106,13 @@ def another_tokenizer(folder: Path) -> str:
     return "They do not belong together"
 
 
+def fewer_weights(folder: Path) -> str:
+    weights = load_file(folder / "llm" / "model.safetensors")
+    weights.pop("model.layers.1.mlp.up_proj.weight")
+    save_file(weights, folder / "llm" / "model.safetensors", {"format": "pt"})
+    return "lacks 1 of its weights, as model.layers.1.mlp.up_proj.weight"
+
+
 def another_pipeline(folder: Path) -> str:
     path = folder / "image_decoder" / "model_index.json"
     described = json.loads(path.read_text(encoding="utf-8")) | {"_class_name": "WanPipeline"}
@@ -128,7 +136,9 @@ def broken_projections(folder: Path) -> str:
     return "output_projections.safetensors cannot be read"
 
 
-@pytest.mark.parametrize("change", [another_family, another_tokenizer, another_pipeline, other_projections, broken_projections])
+@pytest.mark.parametrize(
+    "change", [another_family, another_tokenizer, fewer_weights, another_pipeline, other_projections, broken_projections]
+)
 def test_parts_that_cannot_be_used_get_a_sentence(change: Callable[[Path], str], folder: Path, tmp_path: Path) -> None:
     sentence = change(folder)
     with pytest.raises(SetupError) as refused:

@@ -16,17 +16,18 @@ NOTICE = (
 
 def main(
     official: Annotated[Path, typer.Argument(help="Folder of ChocoWu/nextgpt_7b_tiva_v0.")],
-    base: Annotated[Path, typer.Option(help="Folder of Vicuna-7B v0, made from its delta weights.")],
+    base: Annotated[Path, typer.Option(help="Folder of Vicuna-7B v0; or of LLaMA-7B, with --delta.")],
     imagebind: Annotated[Path, typer.Option(help="The file imagebind_huge.pth.")],
     image_decoder: Annotated[Path, typer.Option(help="Folder of Stable Diffusion 1.5.")],
     video_decoder: Annotated[Path, typer.Option(help="Folder of Zeroscope v2 576w.")],
     audio_decoder: Annotated[Path, typer.Option(help="Folder of AudioLDM-L-full.")],
+    delta: Annotated[Path | None, typer.Option(help="Folder of lmsys/vicuna-7b-delta-v0, which is added to --base.")] = None,
     out: Annotated[Path, typer.Option(help="Folder to write; it must not be there.")] = Path("checkpoints/nextgpt-7b"),
 ) -> None:
     """Makes a model of the published NExT-GPT and the models that it stands on; about 30 GB of disk, and as much memory as the language model has."""
     decoders = {"image": image_decoder, "video": video_decoder, "audio": audio_decoder}
     sys.stdout.write(NOTICE)
-    checkpoint = convert(Sources(official, base, imagebind, decoders), out, lambda part: _say(f"Writing: {part} …\n"))
+    checkpoint = convert(Sources(official, base, imagebind, decoders, delta), out, lambda part: _say(f"Writing: {part} …\n"))
     _say(f"{checkpoint.title} is in {out}. Talk to it with: NEXTGPT_MODEL={checkpoint.name} nextgpt-chat serve\n")
 
 

@@ -21,6 +21,7 @@ from nextgpt_chat.convert.official import ATTENTION, Published, check_base, read
 from nextgpt_chat.encode.imagebind import ImageBindConfig
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_published
 from nextgpt_chat.errors import InputError, SetupError
+from nextgpt_chat.weights import mistakes
 
 Report = Callable[[str], None]
 """Told what is written."""
@@ -66,11 +67,13 @@ class Sources:
     official: Path
     """Folder of `ChocoWu/nextgpt_7b_tiva_v0`."""
     base: Path
-    """Folder of Vicuna-7B v0."""
+    """Folder of Vicuna-7B v0, or of the LLaMA-7B from which it is made."""
     imagebind: Path
     """`imagebind_huge.pth`."""
     decoders: dict[str, Path]
     """Folders of Stable Diffusion 1.5, Zeroscope v2 576w and AudioLDM-L-full, by kind of medium."""
+    delta: Path | None = None
+    """Folder of Vicuna's delta weights, if `base` is LLaMA-7B, to which they are added."""
 
 
 def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfig = IMAGEBIND_HUGE) -> Checkpoint:
@@ -110,7 +113,9 @@ def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfi
 
 def _language_model(published: Published, sources: Sources, folder: Path) -> None:
     """The base with the published embeddings and head, its tokenizer, and the LoRA beside it."""
-    model = LlamaForCausalLM.from_pretrained(sources.base, local_files_only=True, dtype=torch.float16)
+    model = _llama(sources.base, "Vicuna-7B v0, or LLaMA-7B with its delta weights")
+    if sources.delta:
+        _add(sources.delta, model)
     check_base(published, model.get_input_embeddings().weight)
     tokenizer = _tokenizer(published, sources.official)
     model.resize_token_embeddings(len(published.embeddings), mean_resizing=False)
@@ -128,6 +133,35 @@ def _language_model(published: Published, sources: Sources, folder: Path) -> Non
     )
     lora.save_pretrained(str(folder / "lora"))
     save_file(_kept(published.lora), folder / "lora" / "adapter_model.safetensors")
+
+
+def _llama(folder: Path, accepted: str) -> LlamaForCausalLM:
+    """A language model of which every weight was read."""
+    try:
+        model, found = LlamaForCausalLM.from_pretrained(
+            folder, local_files_only=True, dtype=torch.float16, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"The language model in '{folder}' cannot be read: {error}. Accepted is {accepted}.") from error
+    if wrong := [*found["missing_keys"], *(name for name in found["unexpected_keys"] if not name.endswith("inv_freq"))]:
+        raise InputError(
+            f"'{folder}' has not the weights of such a model: {len(wrong)} are missing or left over, as {wrong[0]}. Accepted is {accepted}."
+        )
+    return model
+
+
+def _add(delta: Path, model: LlamaForCausalLM) -> None:
+    """Turns LLaMA into Vicuna: the sum of both weights; embeddings that are new in Vicuna are the delta's own."""
+    changes = _llama(delta, "lmsys/vicuna-7b-delta-v0")
+    rows = model.get_input_embeddings().num_embeddings
+    model.resize_token_embeddings(changes.get_input_embeddings().num_embeddings, mean_resizing=False)
+    for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+        layer.weight.data[rows:] = 0
+    ours, theirs = model.state_dict(), changes.state_dict()
+    if wrong := mistakes(theirs, {name: tensor.shape for name, tensor in ours.items()}):
+        raise InputError(f"The delta weights in '{delta}' do not fit the base: {wrong}. Accepted is lmsys/vicuna-7b-delta-v0.")
+    for name, tensor in ours.items():
+        tensor += theirs[name]
 
 
 def _tokenizer(published: Published, official: Path) -> LlamaTokenizer:

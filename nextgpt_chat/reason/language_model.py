@@ -51,7 +51,13 @@ class LanguageModel:
                 f"The language model in {folder} is of the kind '{family}'. These kinds can be used: {', '.join(FAMILIES)}."
             )
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype)
+        model, found = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
+        )
+        if missing := sorted(found["missing_keys"]):  # which would be random numbers
+            raise SetupError(
+                f"The language model in {folder} lacks {len(missing)} of its weights, as {missing[0]}. Get the folder again."
+            )
         there = model.get_input_embeddings().num_embeddings
         if len(self.tokenizer) > there:
             raise SetupError(

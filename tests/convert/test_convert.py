@@ -234,6 +234,55 @@ def test_what_does_not_fit_is_refused_with_a_sentence(case: str, made: tuple[Sou
     assert not list((tmp_path / "out").glob("*"))
 
 
+@pytest.fixture
+def llama(made: tuple[Sources, dict[str, Tensor]], tmp_path: Path) -> tuple[Sources, dict[str, Tensor]]:
+    """The base as LLaMA and as what is added to it, in the old form in which that was published; and the sum."""
+    vicuna = LlamaForCausalLM.from_pretrained(made[0].base, dtype=torch.float16)
+    config = LlamaConfig.from_pretrained(made[0].base)
+    config.save_pretrained(tmp_path / "delta")
+    config.vocab_size -= 1
+    torch.manual_seed(8)
+    base = LlamaForCausalLM(config).half()
+    base.save_pretrained(tmp_path / "base")
+    own, sums, delta = base.state_dict(), {}, {}
+    for name, tensor in vicuna.state_dict().items():
+        start = torch.zeros_like(tensor)
+        start[: len(own[name])] = own[name]
+        delta[name] = tensor - start
+        sums[name] = start + delta[name]
+    torch.save(delta, tmp_path / "delta" / "pytorch_model.bin")
+    return replace(made[0], base=tmp_path / "base", delta=tmp_path / "delta"), sums
+
+
+def test_the_base_is_made_of_llama_and_delta_weights(llama: tuple[Sources, dict[str, Tensor]], tmp_path: Path) -> None:
+    sources, sums = llama
+    convert(sources, tmp_path / "new", lambda _: None, CONFIG)
+    written = load_file(tmp_path / "new" / "llm" / "model.safetensors")
+    assert written.keys() == sums.keys()
+    for name, tensor in sums.items():
+        if "embed_tokens" not in name and "lm_head" not in name:
+            assert torch.equal(written[name], tensor), name
+
+
+def test_llama_alone_and_other_deltas_are_refused(llama: tuple[Sources, dict[str, Tensor]], tmp_path: Path) -> None:
+    sources, sums = llama
+    with pytest.raises(InputError, match="has one more than"):
+        convert(replace(sources, delta=None), tmp_path / "new", lambda _: None, CONFIG)
+    with pytest.raises(InputError, match="The language model in .*nowhere. cannot be read"):
+        convert(replace(sources, delta=tmp_path / "nowhere"), tmp_path / "new", lambda _: None, CONFIG)
+    config = LlamaConfig.from_pretrained(tmp_path / "delta")
+    config.num_hidden_layers -= 1
+    config.save_pretrained(tmp_path / "delta")  # the first layer alone is read
+    with pytest.raises(InputError, match="9 are missing or left over, as model.layers.1"):
+        convert(sources, tmp_path / "new", lambda _: None, CONFIG)
+    config.num_hidden_layers += 1
+    config.vocab_size -= 2
+    config.save_pretrained(tmp_path / "delta")
+    torch.save({name: tensor[: config.vocab_size] for name, tensor in sums.items()}, tmp_path / "delta" / "pytorch_model.bin")
+    with pytest.raises(InputError, match="do not fit the base|has one more than"):
+        convert(sources, tmp_path / "new", lambda _: None, CONFIG)
+
+
 def test_another_decoder_is_refused(made: tuple[Sources, dict[str, Tensor]], tmp_path: Path) -> None:
     sources = made[0]
     swapped = {**sources.decoders, "video": sources.decoders["audio"]}

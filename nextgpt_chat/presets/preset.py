@@ -1,0 +1,70 @@
+"""A preset: which parts a model is made of, where they are, and under which licences.
+
+It is a JSON file. With a `description` it becomes a checkpoint as soon as its parts are there; without one, the parts are those of the published
+NExT-GPT, which is converted.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nextgpt_chat.errors import NotFoundError, SetupError
+
+FOLDER = Path(__file__).parent
+"""Of the presets that come with the project."""
+LOCK = "sources.json"
+"""In a model's folder: the preset with the revisions that were fetched, so that what is fetched later fits."""
+
+
+class Source(BaseModel):
+    """Where a part is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repo: str = ""
+    """Name at the hub."""
+    revision: str = "main"
+    """A branch, a tag or a commit. Of a branch, the commit is noted in the model's folder when it is first fetched."""
+    files: tuple[str, ...] = ()
+    """Patterns of the files that are needed."""
+    url: str = ""
+    """Address of a file that is not at the hub."""
+    licence: str
+    """Its name, and what it does not allow."""
+    page: str = ""
+    """Where it can be read; the hub's page of `repo` if empty."""
+
+
+class Preset(BaseModel):
+    """A model that can be fetched."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    says: str
+    """One sentence on what it is and what it needs."""
+    sources: dict[str, Source]
+    """By part, which is also the folder."""
+    description: dict[str, Any] | None = None
+    """What becomes `nextgpt.json`, without format and name."""
+
+
+def names() -> list[str]:
+    """Of the presets that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def find_preset(name: str, target: Path) -> Preset:
+    """The preset of that name, or in a file; as it was noted in the folder `target`, if something was fetched into it before.
+
+    Raises `NotFoundError` for an unknown one and `SetupError` for a file that is none.
+    """
+    path = next((path for path in (target / LOCK, FOLDER / f"{name}.json", Path(name)) if path.is_file()), None)
+    if path is None:
+        raise NotFoundError(f"There is no preset called '{name}'. Presets: {', '.join(names())}; or give a JSON file of your own.")
+    try:
+        return Preset.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, ValidationError) as error:
+        raise SetupError(f"The preset {path} cannot be read: {error}") from error

@@ -1,0 +1,161 @@
+"""Presets, fetched by the command as a user runs it, from a stand-in for the hub."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.presets.preset import LOCK, find_preset, names
+from tests.any_parts import put_together
+from tests.conftest import ROOT
+from tests.stand_in_hub import COMMIT, Hub, running
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("parts") / "parts"
+    put_together(folder, "llama", {"image": "StableDiffusionXLPipeline"})
+    return folder
+
+
+def preset(parts: Path, folder: Path, **changed: Any) -> Path:
+    described = json.loads((parts / "nextgpt.json").read_text(encoding="utf-8"))
+    made = {
+        "title": "Small parts",
+        "says": "For tests.",
+        "sources": {
+            "llm": {"repo": "org/chat", "files": ["*.json", "*.jinja", "model*.safetensors"], "licence": "Apache-2.0"},
+            "image_decoder": {"repo": "org/pictures", "files": ["model_index.json", "*/*"], "licence": "RAIL: not for everything"},
+        },
+        "description": {name: value for name, value in described.items() if name not in ("format", "name", "title")},
+    }
+    path = folder / "small.json"
+    path.write_text(json.dumps(made | changed), encoding="utf-8")
+    return path
+
+
+def run(folder: Path, url: str, *words: object) -> subprocess.CompletedProcess[str]:
+    own = {
+        "HF_ENDPOINT": url,
+        "HF_HOME": str(folder / "hf"),
+        "HF_HUB_DISABLE_XET": "1",
+        "NEXTGPT_CHECKPOINTS": str(folder / "checkpoints"),
+    }
+    kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    command = [sys.executable, "-m", "nextgpt_chat", "download", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, env=kept | own, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
+
+
+def test_it_comes_whole_with_its_licences_and_the_commit_noted(parts: Path, tmp_path: Path) -> None:
+    with running(Hub({"org/chat": parts / "llm", "org/pictures": parts / "image_decoder"})) as hub:
+        said = run(tmp_path, hub.url, preset(parts, tmp_path), "--accept-licences")
+        assert said.returncode == 0, said.stderr
+        folder = tmp_path / "checkpoints" / "small"
+        assert "image_decoder: RAIL: not for everything (https://huggingface.co/org/pictures)" in said.stdout
+        assert "Talk to it with: NEXTGPT_MODEL=small" in said.stdout
+        assert read_checkpoint(folder).name == "small"
+        noted = json.loads((folder / LOCK).read_text(encoding="utf-8"))
+        assert {source["revision"] for source in noted["sources"].values()} == {COMMIT}
+        fetched = len(hub.asked)
+        (folder / "nextgpt.json").write_text((folder / "nextgpt.json").read_text().replace("For tests", "Edited"), encoding="utf-8")
+        edited = (folder / "nextgpt.json").read_bytes()
+        again = run(tmp_path, hub.url, "small", "--accept-licences")
+        assert again.returncode == 0, again.stderr
+        assert "0.0 GB are to be fetched" in again.stdout
+        assert len(hub.asked) == fetched
+        assert (folder / "nextgpt.json").read_bytes() == edited
+
+
+def test_what_broke_off_goes_on(parts: Path, tmp_path: Path) -> None:
+    with running(Hub({"org/chat": parts / "llm", "org/pictures": parts / "image_decoder"})) as hub:
+        made = preset(parts, tmp_path)
+        del hub.repos["org/pictures"]
+        said = run(tmp_path, hub.url, made, "--accept-licences")
+        assert said.returncode == 1
+        assert "There is no org/pictures at the hub" in said.stderr
+        hub.repos["org/pictures"] = parts / "image_decoder"
+        hub.cut["model.safetensors"] = 10_000
+        said = run(tmp_path, hub.url, made, "--accept-licences")
+        assert said.returncode == 0, said.stderr
+        folder = tmp_path / "checkpoints" / "small"
+        assert hub.cut == {}
+        assert (folder / "llm" / "model.safetensors").read_bytes() == (parts / "llm" / "model.safetensors").read_bytes()
+        assert read_checkpoint(folder).name == "small"
+
+
+def test_a_file_beside_the_hub_goes_on_where_it_broke_off(parts: Path, tmp_path: Path) -> None:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "weights.pth").write_bytes(bytes(50_000))
+    with running(Hub({"org/chat": parts / "llm", "org/pictures": parts / "image_decoder", "beside": tmp_path / "beside"})) as hub:
+        made = preset(parts, tmp_path)
+        described = json.loads(made.read_text(encoding="utf-8"))
+        described["sources"]["extra"] = {"url": f"{hub.url}/weights.pth", "licence": "of its own", "page": "its page"}
+        made.write_text(json.dumps(described), encoding="utf-8")
+        begun = tmp_path / "checkpoints" / "small" / "extra" / "weights.pth.part"
+        begun.parent.mkdir(parents=True)
+        begun.write_bytes(bytes(20_000))
+        said = run(tmp_path, hub.url, made, "--accept-licences")
+        assert said.returncode == 0, said.stderr
+        assert "extra: of its own (its page)" in said.stdout
+        assert "weights.pth@20000" in hub.asked
+        assert begun.with_suffix("").read_bytes() == bytes(50_000)
+        assert not begun.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("licences", "Nothing was fetched. Read the licences, then say --accept-licences."),
+        ("gated", "org/pictures asks for its licence to be accepted"),
+        ("nothing", "org/chat has none of the files *.weights"),
+        ("network", "cannot be fetched"),
+        ("unknown", "There is no preset called 'unknown'. Presets: mistral-sd35-wan-stable-audio"),
+        ("broken", "cannot be read"),
+        ("there", "There is a model in"),
+        ("incomplete", "is incomplete; missing: llm/model.safetensors"),
+    ],
+)
+def test_what_goes_wrong_gets_a_sentence(change: str, sentence: str, parts: Path, tmp_path: Path) -> None:
+    with running(Hub({"org/chat": parts / "llm", "org/pictures": parts / "image_decoder"})) as hub:
+        made: Path | str = preset(parts, tmp_path)
+        words, url = ["--accept-licences"], hub.url
+        if change == "licences":
+            words = []
+        elif change == "gated":
+            hub.gated.add("org/pictures")
+        elif change in ("nothing", "incomplete"):
+            described = json.loads(Path(made).read_text(encoding="utf-8"))
+            described["sources"]["llm"]["files"] = ["*.weights"] if change == "nothing" else ["*.json", "*.jinja"]
+            Path(made).write_text(json.dumps(described), encoding="utf-8")
+        elif change == "network":
+            url = "http://127.0.0.1:9"
+        elif change == "unknown":
+            made = "unknown"
+        elif change == "broken":
+            Path(made).write_text("{", encoding="utf-8")
+        elif change == "there":
+            (tmp_path / "checkpoints" / "small").mkdir(parents=True)
+            (tmp_path / "checkpoints" / "small" / "nextgpt.json").write_text("{}", encoding="utf-8")
+        said = run(tmp_path, url, made, *words)
+        assert said.returncode == 1
+        assert sentence in said.stderr
+        assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("name", names())
+def test_those_of_the_project_describe_whole_models(name: str, tmp_path: Path) -> None:
+    found = find_preset(name, tmp_path)
+    assert all(source.licence and bool(source.repo) != bool(source.url) for source in found.sources.values())
+    assert all(source.files for source in found.sources.values() if source.repo)
+    if found.description is None:
+        wanted = {"official", "base", "delta", "imagebind", "image_decoder", "video_decoder", "audio_decoder"}
+        assert set(found.sources) == wanted
+    else:
+        described = Checkpoint.model_validate({"format": 1, "name": name, "title": found.title, **found.description})
+        assert set(found.sources) == {"llm", *(f"{kind}_decoder" for kind in described.made)}
+        assert not any(pattern.endswith((".bin", ".pt", ".pth")) for source in found.sources.values() for pattern in source.files)
