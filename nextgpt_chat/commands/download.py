@@ -2,13 +2,13 @@
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nextgpt_chat.checkpoint import FILE_NAME, read_checkpoint
-from nextgpt_chat.convert.write import DECODERS, Sources, convert
+from nextgpt_chat.checkpoint import FILE_NAME, KINDS, read_checkpoint
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.presets.download import fetch, plan
 from nextgpt_chat.presets.preset import LOCK, Preset, find_preset, names
@@ -39,14 +39,21 @@ def main(
             (folder / FILE_NAME).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     else:
         _convert(parts, folder)
+        return
     read_checkpoint(folder)
     _say(f"{found.title} is in {folder}. Talk to it with: NEXTGPT_MODEL={folder.name} nextgpt-chat serve")
 
 
 def _convert(parts: Path, folder: Path) -> None:
-    decoders = {kind: parts / f"{kind}_decoder" for kind in DECODERS}
-    sources = Sources(parts / "official", parts / "base", parts / "imagebind" / "imagebind_huge.pth", decoders, parts / "delta")
-    convert(sources, folder, lambda part: _say(f"Writing: {part} …"))
+    """As the command of that name does, which is not imported until it is wanted: it loads PyTorch."""
+    import_module("nextgpt_chat.commands.convert").main(
+        official=parts / "official",
+        base=parts / "base",
+        delta=parts / "delta",
+        imagebind=parts / "imagebind" / "imagebind_huge.pth",
+        **{f"{kind}_decoder": parts / f"{kind}_decoder" for kind in KINDS},
+        out=folder,
+    )
     _say(f"{parts} is not needed any longer.")
 
 
