@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
 from nextgpt_chat.errors import UserError
-from nextgpt_chat.memory import CARDS, HEADROOM, need
+from nextgpt_chat.memory import CARDS, HEADROOM, WAYS, choose, machine_memory, need
 from nextgpt_chat.settings import Settings
 
 LEAST_DISK = 500 * 10**6
@@ -122,23 +122,32 @@ def _model(settings: Settings, name: str) -> Iterator[Finding]:
 
 
 def _memory(checkpoint: Checkpoint, card: int | None) -> Iterator[Finding]:
-    """How much of this machine's memory the model takes, and on which cards it would fit."""
+    """How much of this machine's memory the model takes, and in which way it would fit which cards."""
     precision = checkpoint.precision if card else "float32"
-    wanted, there = need(checkpoint, precision), card or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    wanted, there = need(checkpoint, precision), card or machine_memory()
+    whole, way = wanted.peaks()["whole"], choose(wanted, there)
     parts = ", ".join(f"{name} {size / 10**9:.2f}" for name, size in wanted.parts.items())
+    good = way is not None if card else way == "whole"
+    verdict = "." if way == "whole" else f", into which it fits so: {WAYS[way]}." if card and way else ", which is too little."
     yield Finding(
-        f"As {precision}, {checkpoint.title} takes {wanted.total / 10**9:.1f} GB here ({parts}, cache {wanted.cache / 10**9:.2f}, "
-        f"{HEADROOM / 10**9:g} to compute in). {'The GPU' if card else 'This machine'} has {there / 10**9:.1f} GB"
-        f"{'.' if wanted.fits(there / 10**9) else ', which is too little.'}",
-        good=wanted.fits(there / 10**9),
+        f"As {precision}, {checkpoint.title} takes {whole / 10**9:.1f} GB here ({parts}, cache {wanted.cache / 10**9:.2f}, "
+        f"{HEADROOM / 10**9:g} to compute in). {'The GPU' if card else 'This machine'} has {there / 10**9:.1f} GB{verdict}",
+        good=good,
     )
     on_card = need(checkpoint, checkpoint.precision)
-    fitting = [str(size) for size in CARDS if on_card.fits(size)]
+    fitting: dict[str, list[str]] = {}
+    for size in CARDS:
+        if fits := choose(on_card, size * 10**9):
+            fitting.setdefault(fits, []).append(str(size))
+    ways = "; ".join(
+        f"cards of {', '.join(sizes)} GB {WAYS[way]} ({on_card.peaks()[way] / 10**9:.1f} GB)" for way, sizes in fitting.items()
+    )
+    least = f"{min(on_card.peaks().values()) / 10**9:.1f} GB at least, more than a card of {CARDS[-1]} GB has"
     yield Finding(
-        f"On a GPU, as {checkpoint.precision}, it takes {on_card.total / 10**9:.1f} GB: it fits cards of {', '.join(fitting)} GB."
-        if fitting
-        else f"On a GPU, as {checkpoint.precision}, it takes {on_card.total / 10**9:.1f} GB, more than a card of {CARDS[-1]} GB has.",
-        good=bool(fitting),
+        f"On a GPU, as {checkpoint.precision}, it fits {ways}."
+        if ways
+        else f"On a GPU, as {checkpoint.precision}, it takes {least}.",
+        good=bool(ways),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +16,42 @@ HEADROOM = 2 * 10**9
 """Bytes beside weights and cache for what is computed and for CUDA itself: an estimate; long clips take more."""
 
 
+WAYS = {
+    "whole": "all at once",
+    "decoders": "decoders wait in main memory",
+    "tiers": "one tier at a time",
+    "tiers-int8": "one tier at a time, the language model in 8 bits",
+}
+"""How the parts of a model share a GPU's memory, from the fastest to the most frugal."""
+
+
 @dataclass(frozen=True)
 class Need:
-    """Bytes of a model that is loaded whole, by part."""
+    """Bytes of the parts of a model."""
 
     parts: dict[str, int]
     cache: int
     """Keys and values of a conversation that is as long as can be."""
+    eight_bit: int
+    """The language model with its layers in 8 bits."""
 
-    @property
-    def total(self) -> int:
-        """With room to compute."""
-        return sum(self.parts.values()) + self.cache + HEADROOM
+    def peaks(self) -> dict[str, int]:
+        """Bytes of the GPU that are used at most, by way, with room to compute."""
+        decoders = [size for name, size in self.parts.items() if name.endswith(" decoder")]
+        largest = max(decoders, default=0)
+        language, rest = self.parts["language model"], self.parts.get("projections", 0) + self.cache + HEADROOM
+        encoder = self.parts.get("encoder", 0)
+        return {
+            "whole": encoder + language + sum(decoders) + rest,
+            "decoders": encoder + language + largest + rest,
+            "tiers": max(encoder, language, largest) + rest,
+            "tiers-int8": max(encoder, self.eight_bit, largest) + rest,
+        }
 
-    def fits(self, gigabytes: float) -> bool:
-        """Whether it goes into that much memory."""
-        return self.total <= gigabytes * 10**9
+
+def choose(wanted: Need, room: float) -> str | None:
+    """The fastest way that takes at most `room` bytes; None if there is none."""
+    return next((way for way, peak in wanted.peaks().items() if peak <= room), None)
 
 
 def need(checkpoint: Checkpoint, precision: str) -> Need:
@@ -46,7 +67,16 @@ def need(checkpoint: Checkpoint, precision: str) -> Need:
     sizes = {name: parameters(checkpoint.part(folder)) * BYTES[precision] for name, folder in folders.items()}
     files = map(checkpoint.part, ("input_projection.safetensors", "output_projections.safetensors"))
     sizes["projections"] = sum(_parameters_in(path) for path in files if path.is_file()) * BYTES["float32"]
-    return Need({name: size for name, size in sizes.items() if size}, _cache(checkpoint) * BYTES[precision])
+    return Need(
+        {name: size for name, size in sizes.items() if size},
+        _cache(checkpoint) * BYTES[precision],
+        _eight_bit(checkpoint, precision),
+    )
+
+
+def machine_memory() -> int:
+    """Bytes of main memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def parameters(folder: Path) -> int:
@@ -55,10 +85,24 @@ def parameters(folder: Path) -> int:
 
 
 def _parameters_in(path: Path) -> int:
-    """Values in a file, by its header: eight bytes of length, and JSON."""
+    return sum(map(math.prod, _shapes(path).values()))
+
+
+def _shapes(path: Path) -> dict[str, list[int]]:
+    """Of the tensors in a file, by its header: eight bytes of length, and JSON."""
     with path.open("rb") as file:
         header = json.loads(file.read(*struct.unpack("<Q", file.read(8))))
-    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    return {name: tensor["shape"] for name, tensor in header.items() if name != "__metadata__"}
+
+
+def _eight_bit(checkpoint: Checkpoint, precision: str) -> int:
+    """Bytes of the language model with a byte for each weight of its layers and a scale for each of their rows; the rest stays as it is."""
+    total = 0
+    for path in checkpoint.part("llm").rglob("*.safetensors"):
+        for name, shape in _shapes(path).items():
+            layer = len(shape) == 2 and ".layers." in name
+            total += shape[0] * (shape[1] + BYTES[precision]) if layer else math.prod(shape) * BYTES[precision]
+    return total
 
 
 def _cache(checkpoint: Checkpoint) -> int:

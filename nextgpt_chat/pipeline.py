@@ -8,7 +8,6 @@ conversation ──> encode ──> reason ──> generate ──> events
 
 import contextlib
 import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,14 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.clock import Clock
 from nextgpt_chat.conversation import Conversation, Text
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.media_encoder import MediaEncoder
-from nextgpt_chat.errors import Cancelled, InputError, SetupError
+from nextgpt_chat.errors import BusyError, Cancelled, InputError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
 from nextgpt_chat.generate.beginning import STARTS, begin_from, last_medium
 from nextgpt_chat.generate.decoders import load_decoders
-from nextgpt_chat.generate.decoding import Denoising
+from nextgpt_chat.generate.decoding import Decoder, Denoising, Progress
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.generate.thread import in_thread
 from nextgpt_chat.media.audio_file import read_audio
@@ -39,6 +39,7 @@ from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup
 from nextgpt_chat.reason.prompt import Prompt
 from nextgpt_chat.reason.writer import Writer
+from nextgpt_chat.residence import Residence, choose_way, find_device
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.weights import load_into
 
@@ -53,17 +54,25 @@ class Pipeline:
         device: torch.device,
         sign: Sign | None = None,
         dtype: torch.dtype = torch.float32,
+        fit: str = "whole",
     ) -> None:
-        """`dtype` is that of the frozen parts."""
+        """`dtype` is that of the frozen parts, `fit` one of `memory.WAYS`: how they share the memory of `device`."""
         self.checkpoint = checkpoint
         self.revision, self.sign = checkpoint.revision(), sign
         self.content = content
         self.device = device
         lora = checkpoint.part("lora")
-        self.language_model = LanguageModel(checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype)
+        way, _, number = fit.partition("-")
+        self.residence = Residence(device, way)
+        self.language_model = LanguageModel(
+            checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype, eight_bit=number == "int8"
+        )
+        self.residence.add("language model", self.language_model.model.to)
         self.form = form_of(checkpoint, self.language_model)
         hidden = self.language_model.hidden
         self.encoder = MediaEncoder(checkpoint, hidden, device, dtype) if checkpoint.input_tokens else None
+        if self.encoder:
+            self.residence.add("encoder", self.encoder.imagebind.to)
         self.output_projections = nn.ModuleDict(
             {
                 kind: OutputProjection(hidden, queries=signal.queries, width=signal.width, **checkpoint.projection)
@@ -72,7 +81,10 @@ class Pipeline:
         )
         if checkpoint.signals:
             load_into(self.output_projections, checkpoint.part("output_projections.safetensors"), device)
-        self.decoders = load_decoders(checkpoint, device, dtype)
+        self.decoders: dict[str, Decoder] = {}
+        for kind, decoder in load_decoders(checkpoint, device, dtype):
+            self.decoders[kind] = decoder
+            self.residence.add(f"{kind} decoder", decoder.to)
 
     @property
     def imagebind(self) -> ImageBind:
@@ -115,6 +127,9 @@ class Pipeline:
             yield from events
         except Cancelled:
             stopped = True
+        except torch.OutOfMemoryError as error:
+            self.residence.step_down()
+            raise BusyError("The GPU's memory is full. Try again; if it stays so, begin a new conversation.") from error
         yield Done(Stats(self.checkpoint.name, run.seed, run.prompt_tokens, run.writer.tokens, run.clock.seconds(), stopped))
 
     def _prompt(self, conversation: Conversation, settings: ReplySettings) -> Prompt:
@@ -134,11 +149,15 @@ class Pipeline:
     @torch.inference_mode()
     def _encode(self, prompt: Prompt, run: "_Run") -> Tensor:
         """2. Media become embeddings between those of the words, [1, L, H]."""
+        seen = []
+        if self.encoder and prompt.slots:
+            self.residence.bring("encoder")
+            seen = [self.encoder(slot.medium) for slot in prompt.slots]
+        self.residence.bring("language model")
         embedded = self.language_model.embed(prompt.ids)
-        for slot in prompt.slots:  # one after the other, since each kind has its own length
-            if self.encoder:
-                start = torch.tensor([slot.start], device=self.device)
-                embedded = interleave(embedded, self.encoder(slot.medium), torch.zeros_like(start), start)
+        for slot, medium in zip(prompt.slots, seen, strict=True):  # one after the other, since each kind has its own length
+            start = torch.tensor([slot.start], device=self.device)
+            embedded = interleave(embedded, medium, torch.zeros_like(start), start)
         run.prompt_tokens = len(prompt.ids)
         run.clock.lap("encode")
         return embedded
@@ -162,6 +181,7 @@ class Pipeline:
                 run.clock.lap("reason")
                 caption = piece.text if isinstance(piece, Caption) else said.strip()
                 yield from self._generate(piece, media, caption, conversation, (run.seed + media) % 2**31, run)
+                self.residence.bring("language model")
                 media += 1
         run.clock.lap("reason")
 
@@ -211,9 +231,11 @@ class Pipeline:
         begin = begin_from(start, kind, decoding.size, how) if start else None
         steps = decoder.steps(how, begin)
         medium = np.empty(0)
-        for done in in_thread(lambda report: decoder.make(prompt, how, begin, report, run.cancelled)):
+        for done in self._fitted(kind, lambda report: decoder.make(prompt, how, begin, report, run.cancelled)):
             if isinstance(done, int):
                 yield MediaProgress(index, done, steps)
+            elif isinstance(done, Notice):
+                yield done
             else:
                 medium = done
         used: dict[str, Any] = {"steps": how.steps, "guidance": how.guidance, **chosen}
@@ -222,27 +244,19 @@ class Pipeline:
         run.clock.lap("generate")
         yield MediaReady(index, run.made.keep(kind, medium, caption, seed, used, decoding.frame_rate))
 
-
-class _Clock:
-    """Seconds per tier."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        """Adds the time since the last lap to `name`."""
-        now = time.perf_counter()
-        self._laps[name] = self._laps.get(name, 0.0) + now - self._last
-        self._last = now
-
-    def mark(self, name: str) -> None:
-        """Notes the time since the start, once."""
-        self._laps.setdefault(name, time.perf_counter() - self._start)
-
-    def seconds(self) -> dict[str, float]:
-        """Everything measured, in seconds, with the total."""
-        return {name: round(value, 4) for name, value in {**self._laps, "total": time.perf_counter() - self._start}.items()}
+    def _fitted(self, kind: str, make: Callable[[Progress], np.ndarray]) -> Iterator[int | Notice | np.ndarray]:
+        """A decoder's work, begun again with more room if the memory of the GPU was too short for it."""
+        while True:
+            self.residence.bring(f"{kind} decoder")
+            try:
+                yield from in_thread(make)
+                return
+            except torch.OutOfMemoryError as error:
+                if not self.residence.step_down():
+                    raise BusyError(
+                        "The GPU has too little memory for this. Ask for something shorter, or choose a smaller model."
+                    ) from error
+                yield Notice("The GPU's memory was full. From now on parts of the model wait outside of it, which is slower.")
 
 
 @dataclass
@@ -254,19 +268,19 @@ class _Run:
     cancelled: Callable[[], bool]
     made: Made
     writer: Writer
-    clock: _Clock = field(default_factory=_Clock)
+    clock: Clock = field(default_factory=Clock)
     prompt_tokens: int = 0
 
 
-def load_pipeline(folder: Path, content: ContentStore, device: str = "auto", sign: Sign | None = None) -> Pipeline:
-    """Loads the checkpoint in `folder`. `device` is `auto`, `cpu`, `cuda` or `cuda:N`; `sign` puts content credentials into what is made.
+def load_pipeline(
+    folder: Path, content: ContentStore, device: str = "auto", sign: Sign | None = None, fit: str = "auto"
+) -> Pipeline:
+    """Loads the checkpoint in `folder`. `device` is `auto`, `cpu`, `cuda` or `cuda:N`; `sign` puts content credentials into what is made; `fit` is
+    `auto`, by what there is of memory, or one of `memory.WAYS`.
 
     Raises `SetupError` if that cannot be.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise SetupError(f"The device '{device}' was asked for, but PyTorch finds no GPU here. Use NEXTGPT_DEVICE=cpu.")
-    checkpoint = read_checkpoint(folder)
-    dtype: torch.dtype = getattr(torch, checkpoint.precision) if device.startswith("cuda") else torch.float32
-    return Pipeline(checkpoint, content, torch.device(device), sign, dtype)
+    checkpoint, place = read_checkpoint(folder), find_device(device)
+    precision = checkpoint.precision if place.type == "cuda" else "float32"
+    way = choose_way(checkpoint, precision, place) if fit == "auto" else fit
+    return Pipeline(checkpoint, content, place, sign, getattr(torch, precision), way)

@@ -44,7 +44,7 @@ def loader(checkpoint: Checkpoint, settings: Settings, sign: Sign) -> Load:
     """What loads a checkpoint; on a Space that lends its GPU by the call it is loaded at once, since it must be there before the page is."""
 
     def load(content: ContentStore) -> Model:
-        return load_pipeline(checkpoint.folder, content, settings.device, sign)
+        return load_pipeline(checkpoint.folder, content, settings.device, sign, settings.fit)
 
     if not is_zero_gpu():
         return load

@@ -9,12 +9,13 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "nextgpt_chat"
 FLOORS = (
-    {"errors", "settings", "conversation", "events", "languages"},
+    {"errors", "settings", "conversation", "events", "languages", "clock"},
     {"media", "checkpoint", "weights"},
     {"tinyland"},
     {"store"},
     {"export"},
     {"encode", "reason", "generate", "memory", "presets"},
+    {"residence"},
     {"pipeline"},
     {"engine", "training", "evaluation", "convert"},
     {"web"},
@@ -33,6 +34,7 @@ NO_TORCH = {
     "languages",
     "settings",
     "conversation",
+    "clock",
     "events",
     "media",
     "checkpoint",

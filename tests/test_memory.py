@@ -16,7 +16,7 @@ from nextgpt_chat.doctor import examine, gpu_memory
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.memory import HEADROOM, need
+from nextgpt_chat.memory import CARDS, HEADROOM, WAYS, Need, choose, need
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import Settings
 from tests.conftest import CHECKPOINT
@@ -57,9 +57,33 @@ def test_at_true_size_language_model_and_encoder_take_what_their_shapes_say(tmp_
     found = need(checkpoint, "float16")
     assert found.parts == {"encoder": 2 * 1_073_097_730, "language model": 2 * 6_738_726_912}
     assert found.cache == 2**30
-    assert found.total == sum(found.parts.values()) + 2**30 + HEADROOM
-    assert [size for size in (8, 12, 16, 24) if found.fits(size)] == [24]
-    assert [size for size in (24, 32, 48) if need(checkpoint, "float32").fits(size)] == [48]
+    assert found.peaks()["whole"] == sum(found.parts.values()) + 2**30 + HEADROOM
+    layers = 6_738_726_912 - 2 * 32_038 * 4096 - 65 * 4096
+    rows = 32 * (4 * 4096 + 2 * 11_008 + 4096)
+    assert found.eight_bit == layers + 2 * rows + 2 * (6_738_726_912 - layers)
+
+
+def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None:
+    parts = {  # of the published models, float16; counted on the classes of Diffusers and Transformers
+        "encoder": 2 * 1_073_097_730,
+        "language model": 2 * 6_738_726_912,
+        "image decoder": 2 * (859_520_964 + 83_653_863 + 123_060_480),
+        "video decoder": 2 * (1_411_233_860 + 83_653_863 + 340_387_840),
+        "audio decoder": 2 * (739_139_080 + 83_653_863 + 125_302_016),
+        "projections": 4 * 99_000_000,
+    }
+    found = Need(parts, cache=2**30, eight_bit=7_100_000_000)
+    assert {size: choose(found, size * 10**9) for size in CARDS} == {
+        8: None,
+        12: "tiers-int8",
+        16: "tiers-int8",
+        24: "decoders",
+        48: "whole",
+        80: "whole",
+    }
+    peaks = list(found.peaks().values())
+    assert list(found.peaks()) == list(WAYS)
+    assert peaks == sorted(peaks, reverse=True)
 
 
 def test_too_large_a_model_is_told_before_it_is_loaded(tmp_path: Path) -> None:
@@ -71,7 +95,7 @@ def test_too_large_a_model_is_told_before_it_is_loaded(tmp_path: Path) -> None:
     header_alone(folder / "llm" / "model.safetensors", {"weight": torch.empty(10**6, 10**6, device="meta")})
     said = {finding.sentence: finding.good for finding in examine(Settings(data=tmp_path, model=str(folder), device="cpu"))}
     assert any("which is too little" in sentence and not good for sentence, good in said.items())
-    assert any("more than a card of 80 GB has" in sentence and not good for sentence, good in said.items())
+    assert any("at least, more than a card of 80 GB has" in sentence and not good for sentence, good in said.items())
     (folder / "llm" / "model.safetensors").write_bytes(b"half")
     broken = [finding for finding in examine(Settings(data=tmp_path, model=str(folder), device="cpu")) if finding.fatal]
     assert "cannot be read" in broken[0].sentence
@@ -91,4 +115,20 @@ def test_less_is_needed_for_fewer_outputs() -> None:
     checkpoint = read_checkpoint(CHECKPOINT)
     fewer = checkpoint.model_copy(update={"outputs": ("text", "image")})
     assert set(need(checkpoint, "float32").parts) - set(need(fewer, "float32").parts) == {"video decoder", "audio decoder"}
-    assert replace(need(fewer, "float32"), cache=0).total < need(fewer, "float32").total
+    assert replace(need(fewer, "float32"), cache=0).peaks()["tiers"] < need(fewer, "float32").peaks()["tiers"]
+
+
+def test_doctor_says_in_which_way_a_model_fits_the_card_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    peaks = need(read_checkpoint(CHECKPOINT), "float32").peaks()
+    for room, words in (
+        (peaks["whole"], "GB."),
+        (peaks["whole"] - 10**6, "into which it fits so: "),
+        (10**9, "which is too little."),
+    ):
+        program.write_text(f"#!/bin/sh\necho {-(-room // 2**20)}\n" if words == "GB." else f"#!/bin/sh\necho {room // 2**20}\n")
+        program.chmod(0o755)
+        said = [finding.sentence for finding in examine(Settings(data=tmp_path, model=str(CHECKPOINT)))]
+        assert any("The GPU has" in sentence and words in sentence for sentence in said)
+    assert any("it fits cards of 8, 12, 16, 24, 48, 80 GB all at once" in sentence for sentence in said)

@@ -78,7 +78,9 @@ def _ask(
     conversation = conversation or conversations.start(user)
     job = conversations.post(user, conversation, Turn("user", tuple(parts)), checkpoint.name, how)
     sign = signer(settings.data)
-    worker = Worker(jobs, lambda: load_pipeline(checkpoint.folder, content, settings.device, sign), checkpoint.name, only=job)
+    worker = Worker(
+        jobs, lambda: load_pipeline(checkpoint.folder, content, settings.device, sign, settings.fit), checkpoint.name, only=job
+    )
     show = _Silent() if as_json else _Terminal(out)
     events: list[Event] = []
     with worker:

@@ -80,7 +80,7 @@ def _measured(checkpoint: Checkpoint, items: list[Item], content: ContentStore, 
     if len(specimens) < LEAST:
         first = f" The first that cannot: {skipped[0]}" if skipped else ""
         raise InputError(f"At least {LEAST} items are needed; {len(specimens)} of {task.folder} can be read.{first}")
-    pipeline = load_pipeline(checkpoint.folder, content, settings.device)
+    pipeline = load_pipeline(checkpoint.folder, content, settings.device, fit=settings.fit)
     if task.random_weights:
         randomise(pipeline, task.seed)
     subject = Subject(pipeline.reply, pipeline.imagebind, pipeline.language_model.tokenizer)

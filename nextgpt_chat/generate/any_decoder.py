@@ -10,7 +10,7 @@ from diffusers import DiffusionPipeline
 from scipy.signal import resample_poly
 from torch import Tensor
 
-from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, step_done
+from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, save_memory, step_done
 from nextgpt_chat.generate.families import FAMILIES
 from nextgpt_chat.media.audio_file import RATE
 
@@ -37,7 +37,13 @@ class AnyDecoder:
         )
         self.pipeline.set_progress_bar_config(disable=True)
         self.device, self.dtype = device, dtype
+        if self.family.kind == "video":
+            save_memory(self.pipeline.vae, device)
         self.size, self.width, self.frame_rate = size, width or size, frame_rate
+
+    def to(self, device: torch.device) -> None:
+        """See `Decoder`."""
+        self.pipeline.to(device)
 
     def steps(self, how: Denoising, _start: np.ndarray | None) -> int:
         """See `Decoder`."""

@@ -33,6 +33,10 @@ class AudioDecoder:
         with torch.inference_mode():
             self._empty = functional.normalize(self.pipeline.text_encoder(**empty).text_embeds, dim=-1)
 
+    def to(self, device: torch.device) -> None:
+        """See `Decoder`."""
+        self.pipeline.to(device)
+
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""
         return how.real_steps(start is not None)

@@ -1,6 +1,7 @@
 """The decoder of each kind of medium."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -18,8 +19,10 @@ THE_PAPERS = {"image": "StableDiffusionPipeline", "video": "TextToVideoSDPipelin
 """Pipelines that the paper uses. What they make can also begin from an earlier medium."""
 
 
-def load_decoders(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype = torch.float32) -> dict[str, Decoder]:
-    """The decoders of a checkpoint by kind of medium. Raises `SetupError` for a pipeline that cannot be one."""
+def load_decoders(
+    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Iterator[tuple[str, Decoder]]:
+    """The decoders of a checkpoint and their kinds of media, each loaded when it is asked for. Raises `SetupError` for a pipeline that cannot be one."""
     decoders: dict[str, Decoder] = {}
     for kind in THE_PAPERS:  # a clip may need what draws pictures
         if not (decoding := checkpoint.decoding.get(kind)):
@@ -36,7 +39,7 @@ def load_decoders(checkpoint: Checkpoint, device: torch.device, dtype: torch.dty
             )
         else:
             decoders[kind] = AudioDecoder(folder, device, decoding.unit_prompt, dtype)
-    return decoders
+        yield kind, decoders[kind]
 
 
 def _first(checkpoint: Checkpoint, decoding: Decoding, decoders: dict[str, Decoder]) -> FirstFrame | None:

@@ -54,6 +54,10 @@ class Decoder(Protocol):
     begins: bool
     """Whether it can begin from an earlier medium."""
 
+    def to(self, device: torch.device) -> None:
+        """Moves the weights; `make` works where they were loaded."""
+        ...
+
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """Denoising steps that `make` takes."""
         ...
@@ -64,6 +68,13 @@ class Decoder(Protocol):
         Raises `Cancelled` once `stop()` is true.
         """
         ...
+
+
+def save_memory(vae: Any, device: torch.device) -> None:
+    """On a GPU, frames are decoded one after the other and large ones in tiles, where an autoencoder can; otherwise a clip takes most there."""
+    if device.type == "cuda":
+        for able in ("enable_slicing", "enable_tiling"):
+            getattr(vae, able, lambda: None)()
 
 
 def step_done(step: int, progress: Progress, stop: Stop) -> None:

@@ -32,6 +32,10 @@ class ImageDecoder:
         with torch.inference_mode():
             self._empty = self.pipeline.encode_prompt("", device, 1, False)[0]
 
+    def to(self, device: torch.device) -> None:
+        """See `Decoder`."""
+        self.pipeline.to(device)
+
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""
         return how.real_steps(start is not None)

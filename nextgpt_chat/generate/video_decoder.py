@@ -13,7 +13,7 @@ from diffusers import TextToVideoSDPipeline, UNet3DConditionModel, VideoToVideoS
 from PIL import Image
 from torch import Tensor, nn
 
-from nextgpt_chat.generate.decoding import Decoder, Denoising, Progress, Stop, step_done
+from nextgpt_chat.generate.decoding import Decoder, Denoising, Progress, Stop, save_memory, step_done
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,16 @@ class VideoDecoder:
         for pipeline in (self.pipeline, self._from_video):
             pipeline.set_progress_bar_config(disable=True)
         pool_prompt(self.pipeline.unet)
+        save_memory(self.pipeline.vae, device)
         self.size, self.width, self.first = size, width or size, first
         with torch.inference_mode():
             self._empty = self.pipeline.encode_prompt("", device, 1, False)[0]
+
+    def to(self, device: torch.device) -> None:
+        """See `Decoder`."""
+        self.pipeline.to(device)
+        if self.first:
+            self.first.decoder.to(device)
 
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""

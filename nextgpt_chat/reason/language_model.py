@@ -6,6 +6,7 @@ It knows tokens, signal groups and the key-value cache. It knows no files of med
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -43,8 +44,18 @@ class SignalGroup:
 class LanguageModel:
     """A causal language model that can be interrupted between any two tokens."""
 
-    def __init__(self, folder: Path, lora: Path | None, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
-        """Loads the base model in `folder` and merges the adapter in `lora` into it. Raises `SetupError` for a model of another family."""
+    def __init__(
+        self,
+        folder: Path,
+        lora: Path | None,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        eight_bit: bool = False,
+    ) -> None:
+        """Loads the base model in `folder` and merges the adapter in `lora` into it; with `eight_bit`, the weights of its layers are rounded then.
+
+        Raises `SetupError` for a model of another family, for one that is not whole, and if the library for 8 bits is missing.
+        """
         family = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
         if family not in FAMILIES:
             raise SetupError(
@@ -67,6 +78,8 @@ class LanguageModel:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
                 model = PeftModel.from_pretrained(model, lora).merge_and_unload()
+        if eight_bit:
+            _round(model.get_decoder())
         self.model: PreTrainedModel = model.eval().to(device)
         self.device = device
 
@@ -160,6 +173,15 @@ class LanguageModel:
         """Last hidden states [1, N, H] of new positions; the cache grows by them."""
         states: Tensor = self.model.get_decoder()(inputs_embeds=embeddings, cache=cache, use_cache=True).last_hidden_state
         return states
+
+
+def _round(decoder: PreTrainedModel) -> None:
+    """Rounds the weights of all linear layers to 8 bits, with a scale for each row."""
+    try:
+        library = import_module("torchao.quantization")
+    except ImportError as error:
+        raise SetupError("8 bits need the library torchao. Install it with: pip install -e '.[int8]'") from error
+    library.quantize_(decoder, library.Int8WeightOnlyConfig())
 
 
 def _begun(tokens: list[int], stops: Sequence[Sequence[int]]) -> int:

@@ -1,0 +1,190 @@
+"""Parts that share too little memory: where they are while one of them works, and what happens when it is full."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nextgpt_chat.checkpoint import read_checkpoint
+from nextgpt_chat.conversation import Conversation, Text, Turn
+from nextgpt_chat.errors import BusyError, SetupError
+from nextgpt_chat.events import Event, MediaReady, Notice
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.memory import WAYS
+from nextgpt_chat.pipeline import Pipeline, load_pipeline
+from nextgpt_chat.residence import WAITS, Residence, choose_way, find_device
+from nextgpt_chat.settings import ReplySettings, Settings
+from tests.conftest import CHECKPOINT
+
+HERE = torch.device("meta")
+"""Stands for a GPU where nothing is computed."""
+PARTS = ("language model", "encoder", "image decoder", "video decoder")
+
+
+class Places:
+    """Where each part is, and how many were elsewhere than in main memory at once."""
+
+    def __init__(self, way: str) -> None:
+        self.residence = Residence(HERE, way)
+        self.at = dict.fromkeys(PARTS, "")
+        self.most = 0
+        for name in PARTS:
+            self.at[name] = HERE.type  # it was loaded there
+            self._count()
+            self.residence.add(name, lambda device, name=name: self._move(name, device))  # type: ignore[misc]
+
+    def _move(self, name: str, device: torch.device) -> None:
+        self.at[name] = device.type
+        self._count()
+
+    def _count(self) -> None:
+        self.most = max(self.most, len(self.here))
+
+    @property
+    def here(self) -> set[str]:
+        return {name for name, place in self.at.items() if place == HERE.type}
+
+
+def test_every_way_has_a_rule_and_a_setting() -> None:
+    assert list(WAITS) == [way for way in WAYS if not way.endswith("int8")]
+    with pytest.raises(ValueError, match="fit"):
+        Settings(fit="small")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("way", "loaded", "drawing", "most"),
+    [
+        ("whole", set(PARTS), set(PARTS), 4),
+        ("decoders", {"language model", "encoder"}, {"language model", "encoder", "image decoder"}, 3),
+        ("tiers", set(), {"image decoder"}, 1),
+    ],
+)
+def test_what_waits_is_elsewhere_and_what_works_is_there(way: str, loaded: set[str], drawing: set[str], most: int) -> None:
+    places = Places(way)
+    assert places.here == loaded
+    for name in PARTS:
+        places.residence.bring(name)
+        assert name in places.here
+    places.residence.bring("image decoder")
+    assert places.here == drawing
+    assert places.most == most
+
+
+def test_it_steps_down_until_there_is_no_step() -> None:
+    places = Places("whole")
+    assert places.residence.step_down()
+    places.residence.bring("video decoder")
+    assert places.here == {"language model", "encoder", "video decoder"}
+    assert places.residence.step_down()
+    places.residence.bring("video decoder")
+    assert places.here == {"video decoder"}
+    assert not places.residence.step_down()
+
+
+ASKED = Conversation((Turn("user", (Text("Draw a big red bird"),)),))
+HOW = ReplySettings(seed=4, steps=2)
+
+
+def made(events: list[Event]) -> list[str]:
+    return [event.part.sha256 for event in events if isinstance(event, MediaReady)]
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    return load_pipeline(CHECKPOINT, ContentStore(tmp_path), "cpu")
+
+
+@pytest.mark.parametrize("way", ["decoders", "tiers"])
+def test_what_is_made_does_not_depend_on_the_way(way: str, pipeline: Pipeline, tmp_path: Path) -> None:
+    frugal = load_pipeline(CHECKPOINT, ContentStore(tmp_path), "cpu", fit=way)
+    assert frugal.residence.way == way
+    whole = made(list(pipeline.reply(ASKED, HOW, lambda: False)))
+    assert made(list(frugal.reply(ASKED, HOW, lambda: False))) == whole
+    assert len(whole) == 1
+
+
+def failing(pipeline: Pipeline, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder, left = pipeline.decoders["image"], iter(range(times))
+    make = decoder.make
+
+    def short(*given: Any) -> np.ndarray:
+        if next(left, None) is not None:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return make(*given)
+
+    monkeypatch.setattr(decoder, "make", short)
+
+
+def test_a_decoder_without_room_begins_again_with_more_and_says_so(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = made(list(pipeline.reply(ASKED, HOW, lambda: False)))
+    failing(pipeline, 2, monkeypatch)
+    events = list(pipeline.reply(ASKED, HOW, lambda: False))
+    assert made(events) == whole
+    assert sum(isinstance(event, Notice) and "memory was full" in event.message for event in events) == 2
+    assert pipeline.residence.way == "tiers"
+
+
+def test_where_no_step_helps_there_is_a_sentence(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(pipeline, 3, monkeypatch)
+    with pytest.raises(BusyError, match="too little memory"):
+        list(pipeline.reply(ASKED, HOW, lambda: False))
+    assert len(made(list(pipeline.reply(ASKED, HOW, lambda: False)))) == 1
+
+
+def test_a_language_model_without_room_gets_a_sentence_and_more_room(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> Iterator[None]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.language_model, "write", full)
+        with pytest.raises(BusyError, match="memory is full"):
+            list(pipeline.reply(ASKED, HOW, lambda: False))
+    assert pipeline.residence.way == "decoders"
+    assert len(made(list(pipeline.reply(ASKED, HOW, lambda: False)))) == 1
+
+
+def test_what_does_not_fit_this_machine_is_refused_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = read_checkpoint(CHECKPOINT)
+    assert choose_way(checkpoint, "float32", torch.device("cpu")) == "whole"
+    monkeypatch.setattr("nextgpt_chat.residence.machine_memory", lambda: 10**6)
+    with pytest.raises(SetupError, match=r"this machine has 0.0 GB of memory"):
+        choose_way(checkpoint, "float32", torch.device("cpu"))
+    for free, way in ((10**11, "whole"), (10**6, None)):
+        monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device, free=free: (free, free))
+        if way:
+            assert choose_way(checkpoint, "float32", torch.device("cuda")) == way
+            continue
+        with pytest.raises(SetupError, match="of the GPU's memory at least, and 0.0 GB are free"):
+            choose_way(checkpoint, "float32", torch.device("cuda"))
+
+
+def test_a_gpu_that_is_not_there_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert find_device("auto") == torch.device("cpu")
+    with pytest.raises(SetupError, match="PyTorch finds no GPU here"):
+        find_device("cuda:1")
+
+
+def test_eight_bits_write_nearly_the_same(pipeline: Pipeline, tmp_path: Path) -> None:
+    pytest.importorskip("torchao", reason="an extra, int8")
+    rounded = load_pipeline(CHECKPOINT, ContentStore(tmp_path), "cpu", fit="tiers-int8")
+    prompt = pipeline.form.conversation(ASKED.turns)
+    with torch.inference_mode():
+        states = [
+            one.language_model.model.get_decoder()(inputs_embeds=one.language_model.embed(prompt.ids)).last_hidden_state
+            for one in (pipeline, rounded)
+        ]
+    assert 0 < (states[0] - states[1]).abs().max() < 0.05 * states[0].abs().max()
+    assert len(made(list(rounded.reply(ASKED, HOW, lambda: False)))) == 1
+
+
+def test_without_its_library_eight_bits_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> object:
+        raise ImportError(name)
+
+    monkeypatch.setattr("nextgpt_chat.reason.language_model.import_module", missing)
+    with pytest.raises(SetupError, match="pip install -e"):
+        load_pipeline(CHECKPOINT, ContentStore(tmp_path), "cpu", fit="tiers-int8")
