@@ -110,8 +110,9 @@ class Checkpoint(BaseModel):
     """What a chat template's system message says before it tells how media are asked for; a sentence of this project's if empty."""
     captions: tuple[str, ...] = ()
     """Kinds of media for which no signal tokens were trained: the language model writes a caption, which drives the decoder. For the prompt `chat`."""
-    input_projection: Literal["grouped", "linear"] = "grouped"
-    """What becomes language-model embeddings: groups of the encoder's tokens, or its one embedding of a medium."""
+    input_projection: Literal["grouped", "linear", "own"] = "grouped"
+    """What becomes language-model embeddings: groups of the encoder's tokens, or its one embedding of a medium; or what the towers of an omni
+    language model make of it, which then takes ImageBind's place and has as many tokens as a medium needs."""
     projection: dict[str, int] = {}
     """Shape of the output projections: `hidden`, `layers`, `heads`."""
     decoding: dict[str, Decoding]
@@ -124,7 +125,10 @@ class Checkpoint(BaseModel):
         seen, made = set(self.inputs) - {"text"}, set(self.outputs) - {"text"}
         if strange := (seen | made) - set(KINDS):
             raise ValueError(f"there is no kind of media called {', '.join(sorted(strange))}; there are {', '.join(KINDS)}")
-        if missing := seen - set(self.input_tokens):
+        if self.input_projection == "own":
+            if self.input_tokens or self.prompt != "chat":
+                raise ValueError("a language model with towers of its own needs the prompt 'chat' and no input_tokens")
+        elif missing := seen - set(self.input_tokens):
             raise ValueError(f"inputs has {', '.join(sorted(missing))}, but input_tokens has not")
         for kind in made:
             if (kind in self.signals) == (kind in self.captions):
@@ -199,6 +203,8 @@ def required_files(checkpoint: Checkpoint) -> list[str]:
     files = ["llm/config.json", *_weights(checkpoint, "llm", "model"), "llm/tokenizer.json"]
     if checkpoint.input_tokens:
         files += ["input_projection.safetensors", "imagebind/config.json", "imagebind/model.safetensors"]
+    if checkpoint.input_projection == "own":
+        files.append("llm/preprocessor_config.json")
     if checkpoint.signals:
         files.append("output_projections.safetensors")
     if (checkpoint.folder / "lora").is_dir():

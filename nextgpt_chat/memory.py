@@ -16,6 +16,8 @@ HEADROOM = 2 * 10**9
 """Bytes beside weights and cache for what is computed and for CUDA itself: an estimate; long clips take more."""
 
 
+UNREAD = ("__metadata__", "talker.", "token2wav.")
+"""Beginnings of names in files of weights that are not loaded; the last two are what speaks in an omni model."""
 WAYS = {
     "whole": "all at once",
     "decoders": "decoders wait in main memory",
@@ -92,7 +94,7 @@ def _shapes(path: Path) -> dict[str, list[int]]:
     """Of the tensors in a file, by its header: eight bytes of length, and JSON."""
     with path.open("rb") as file:
         header = json.loads(file.read(*struct.unpack("<Q", file.read(8))))
-    return {name: tensor["shape"] for name, tensor in header.items() if name != "__metadata__"}
+    return {name: tensor["shape"] for name, tensor in header.items() if not name.startswith(UNREAD)}
 
 
 def _eight_bit(checkpoint: Checkpoint, precision: str) -> int:
@@ -108,6 +110,8 @@ def _eight_bit(checkpoint: Checkpoint, precision: str) -> int:
 def _cache(checkpoint: Checkpoint) -> int:
     """Values of keys and values for the longest conversation."""
     config = json.loads((checkpoint.part("llm") / "config.json").read_text(encoding="utf-8"))
+    for inner in ("thinker_config", "text_config"):  # of an omni model
+        config = config.get(inner, config)
     heads = config["num_attention_heads"]
     width = config.get("head_dim") or config["hidden_size"] // heads
     return 2 * int(config["num_hidden_layers"]) * int(config.get("num_key_value_heads") or heads) * int(width) * checkpoint.context

@@ -8,6 +8,7 @@ conversation ──> encode ──> reason ──> generate ──> events
 
 import contextlib
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,16 +20,16 @@ from torch import Tensor, nn
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.clock import Clock
-from nextgpt_chat.conversation import Conversation, Text
+from nextgpt_chat.conversation import Conversation, Media, Text
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.media_encoder import MediaEncoder
+from nextgpt_chat.encode.own_towers import MARKS, OwnTowers
 from nextgpt_chat.errors import BusyError, Cancelled, InputError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
 from nextgpt_chat.generate.beginning import STARTS, begin_from, last_medium
 from nextgpt_chat.generate.decoders import load_decoders
-from nextgpt_chat.generate.decoding import Decoder, Denoising, Progress
+from nextgpt_chat.generate.decoding import Decoder, Denoising
 from nextgpt_chat.generate.output_projection import OutputProjection
-from nextgpt_chat.generate.thread import in_thread
 from nextgpt_chat.media.audio_file import read_audio
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.made import Made
@@ -42,6 +43,9 @@ from nextgpt_chat.reason.writer import Writer
 from nextgpt_chat.residence import Residence, choose_way, find_device
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.weights import load_into
+
+LOADING = threading.Lock()
+"""One model after the other: libraries change PyTorch for all threads while they load, so that another model would come out empty."""
 
 
 class Pipeline:
@@ -68,11 +72,15 @@ class Pipeline:
             checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype, eight_bit=number == "int8"
         )
         self.residence.add("language model", self.language_model.model.to)
-        self.form = form_of(checkpoint, self.language_model)
         hidden = self.language_model.hidden
-        self.encoder = MediaEncoder(checkpoint, hidden, device, dtype) if checkpoint.input_tokens else None
-        if self.encoder:
+        self.encoder: MediaEncoder | OwnTowers | None = None
+        if checkpoint.input_tokens:
+            self.encoder = MediaEncoder(checkpoint, hidden, device, dtype)
             self.residence.add("encoder", self.encoder.imagebind.to)
+        elif checkpoint.input_projection == "own":
+            self.encoder = OwnTowers(self.language_model.model, checkpoint.part("llm"), device)
+        marks = MARKS if isinstance(self.encoder, OwnTowers) else None
+        self.form = form_of(checkpoint, self.language_model, self._tokens, marks)
         self.output_projections = nn.ModuleDict(
             {
                 kind: OutputProjection(hidden, queries=signal.queries, width=signal.width, **checkpoint.projection)
@@ -89,7 +97,7 @@ class Pipeline:
     @property
     def imagebind(self) -> ImageBind:
         """The encoder. Raises `InputError` for a model that has none."""
-        if self.encoder is None:
+        if not isinstance(self.encoder, MediaEncoder):
             raise InputError(f"{self.checkpoint.title} has no ImageBind, in whose space this is measured.")
         return self.encoder.imagebind
 
@@ -149,18 +157,26 @@ class Pipeline:
     @torch.inference_mode()
     def _encode(self, prompt: Prompt, run: "_Run") -> Tensor:
         """2. Media become embeddings between those of the words, [1, L, H]."""
-        seen = []
-        if self.encoder and prompt.slots:
+        media = [slot.medium for slot in prompt.slots]
+        if media and isinstance(self.encoder, MediaEncoder):
             self.residence.bring("encoder")
-            seen = [self.encoder(slot.medium) for slot in prompt.slots]
+        seen = [self.encoder(medium) for medium in media] if self.encoder else []
         self.residence.bring("language model")
         embedded = self.language_model.embed(prompt.ids)
         for slot, medium in zip(prompt.slots, seen, strict=True):  # one after the other, since each kind has its own length
             start = torch.tensor([slot.start], device=self.device)
             embedded = interleave(embedded, medium, torch.zeros_like(start), start)
+        if isinstance(self.encoder, OwnTowers):
+            run.writer.positions = self.encoder.positions(prompt.ids, media)
         run.prompt_tokens = len(prompt.ids)
         run.clock.lap("encode")
         return embedded
+
+    def _tokens(self, medium: Media) -> int:
+        """Language-model positions of a medium that was sent."""
+        if isinstance(self.encoder, OwnTowers):
+            self.residence.bring("language model")
+        return self.encoder.tokens(medium) if self.encoder else 0
 
     def _answer(self, conversation: Conversation, run: "_Run") -> Iterator[Event]:
         """3. The language model writes; every medium is made where its signal stands."""
@@ -231,7 +247,7 @@ class Pipeline:
         begin = begin_from(start, kind, decoding.size, how) if start else None
         steps = decoder.steps(how, begin)
         medium = np.empty(0)
-        for done in self._fitted(kind, lambda report: decoder.make(prompt, how, begin, report, run.cancelled)):
+        for done in self.residence.work(f"{kind} decoder", lambda report: decoder.make(prompt, how, begin, report, run.cancelled)):
             if isinstance(done, int):
                 yield MediaProgress(index, done, steps)
             elif isinstance(done, Notice):
@@ -243,20 +259,6 @@ class Pipeline:
             used |= {"start": start.sha256, "strength": how.strength}
         run.clock.lap("generate")
         yield MediaReady(index, run.made.keep(kind, medium, caption, seed, used, decoding.frame_rate))
-
-    def _fitted(self, kind: str, make: Callable[[Progress], np.ndarray]) -> Iterator[int | Notice | np.ndarray]:
-        """A decoder's work, begun again with more room if the memory of the GPU was too short for it."""
-        while True:
-            self.residence.bring(f"{kind} decoder")
-            try:
-                yield from in_thread(make)
-                return
-            except torch.OutOfMemoryError as error:
-                if not self.residence.step_down():
-                    raise BusyError(
-                        "The GPU has too little memory for this. Ask for something shorter, or choose a smaller model."
-                    ) from error
-                yield Notice("The GPU's memory was full. From now on parts of the model wait outside of it, which is slower.")
 
 
 @dataclass
@@ -282,5 +284,6 @@ def load_pipeline(
     """
     checkpoint, place = read_checkpoint(folder), find_device(device)
     precision = checkpoint.precision if place.type == "cuda" else "float32"
-    way = choose_way(checkpoint, precision, place) if fit == "auto" else fit
-    return Pipeline(checkpoint, content, place, sign, getattr(torch, precision), way)
+    with LOADING:
+        way = choose_way(checkpoint, precision, place) if fit == "auto" else fit
+        return Pipeline(checkpoint, content, place, sign, getattr(torch, precision), way)

@@ -1,11 +1,15 @@
 """Which parts of a model are on the GPU: all of them, or those that are needed, while the others wait in main memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 
 from nextgpt_chat.checkpoint import Checkpoint
-from nextgpt_chat.errors import SetupError
+from nextgpt_chat.errors import BusyError, SetupError
+from nextgpt_chat.events import Notice
+from nextgpt_chat.generate.decoding import Progress
+from nextgpt_chat.generate.thread import in_thread
 from nextgpt_chat.memory import choose, machine_memory, need
 
 Move = Callable[[torch.device], object]
@@ -68,6 +72,23 @@ class Residence:
                 self._leave(move)
         if WAITS[self.way](name):
             self._parts[name](self.device)
+
+    def work(self, name: str, make: Callable[[Progress], np.ndarray]) -> Iterator[int | Notice | np.ndarray]:
+        """What a decoder makes, with its steps before it; begun again with more room, and a notice, if memory was too short for it.
+
+        Raises `BusyError` if it is too short in every way.
+        """
+        while True:
+            self.bring(name)
+            try:
+                yield from in_thread(make)
+                return
+            except torch.OutOfMemoryError as error:
+                if not self.step_down():
+                    raise BusyError(
+                        "The GPU has too little memory for this. Ask for something shorter, or choose a smaller model."
+                    ) from error
+                yield Notice("The GPU's memory was full. From now on parts of the model wait outside of it, which is slower.")
 
     def step_down(self) -> bool:
         """To the next more frugal way, as memory was too short for this one; false if there is none."""

@@ -12,7 +12,7 @@ from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig, Trunk
 from nextgpt_chat.encode.input_projection import LinearProjection
 from nextgpt_chat.generate.output_projection import OutputProjection
 from tests.conftest import CHECKPOINT
-from tests.small_language_models import SIZES, save_language_model
+from tests.small_language_models import SIZES, save_language_model, save_omni
 from tests.small_pipelines import save
 
 DECODING = {
@@ -28,7 +28,11 @@ def put_together(folder: Path, family: str, decoders: dict[str, str], **describe
     folder.mkdir(parents=True)
     signals = described.get("signals", {})
     tokens = tuple(f"[{signal['prefix']}{i}]" for signal in signals.values() for i in range(signal["count"]))
-    save_language_model(family, folder / "llm", tokens)
+    if family.startswith("omni"):
+        save_omni(folder / "llm", whole=family == "omni whole")
+        described = {"input_projection": "own", "inputs": ["text", "image", "audio"], **described}
+    else:
+        save_language_model(family, folder / "llm", tokens)
     for kind, name in decoders.items():
         if name == "tinyland":
             (folder / f"{kind}_decoder").symlink_to(CHECKPOINT / f"{kind}_decoder")

@@ -1,5 +1,6 @@
 """Language models of Transformers' own classes, small and with random weights, saved as the hub serves them, each with a template of its kind."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -10,10 +11,16 @@ from transformers import (
     MistralConfig,
     MistralForCausalLM,
     PreTrainedTokenizerFast,
+    Qwen2_5OmniConfig,
+    Qwen2_5OmniForConditionalGeneration,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2VLImageProcessorPil,
     Qwen3Config,
     Qwen3ForCausalLM,
+    WhisperFeatureExtractor,
 )
 
 SIZES = {
@@ -66,6 +73,71 @@ def chat_tokenizer(family: str, more: tuple[str, ...] = ()) -> PreTrainedTokeniz
     )
     made.chat_template = TEMPLATES[family]
     return made
+
+
+OMNI = ("<|vision_bos|>", "<|IMAGE|>", "<|vision_eos|>", "<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>", "<|VIDEO|>")
+"""Special tokens of an omni model."""
+
+
+def save_omni(folder: Path, whole: bool = False) -> None:
+    """A model that sees and hears by itself; `whole` with the description of what speaks, as it is published."""
+    tokenizer = chat_tokenizer("qwen2", OMNI)
+    names = dict(zip(OMNI, tokenizer.convert_tokens_to_ids(list(OMNI)), strict=True))
+    torch.manual_seed(4)
+    config = Qwen2_5OmniThinkerConfig(
+        text_config={
+            **SIZES,
+            "vocab_size": len(tokenizer) + PADDING,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 1, 2]},
+            "eos_token_id": tokenizer.eos_token_id,
+            "bos_token_id": None,
+            "pad_token_id": None,
+        },
+        vision_config={
+            "depth": 1,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "patch_size": 14,
+            "out_hidden_size": 32,
+            "fullatt_block_indexes": [0],
+        },
+        audio_config={
+            "num_mel_bins": 128,
+            "encoder_layers": 1,
+            "encoder_attention_heads": 2,
+            "encoder_ffn_dim": 16,
+            "d_model": 16,
+            "output_dim": 32,
+            "n_window": 100,
+        },
+        image_token_id=names["<|IMAGE|>"],
+        audio_token_id=names["<|AUDIO|>"],
+        video_token_id=names["<|VIDEO|>"],
+        image_token_index=names["<|IMAGE|>"],
+        audio_token_index=names["<|AUDIO|>"],
+        video_token_index=names["<|VIDEO|>"],
+        vision_start_token_id=names["<|vision_bos|>"],
+        vision_end_token_id=names["<|vision_eos|>"],
+        audio_start_token_id=names["<|audio_bos|>"],
+        audio_end_token_id=names["<|audio_eos|>"],
+    )
+    made = Qwen2_5OmniThinkerForConditionalGeneration(config).eval()
+    for name, parameter in made.named_parameters():
+        if parameter.dim() > 1 and "embed" not in name:  # so large that positions and media make a difference
+            torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+    made.generation_config.eos_token_id = tokenizer.eos_token_id
+    if whole:
+        full = Qwen2_5OmniForConditionalGeneration(Qwen2_5OmniConfig(thinker_config=config.to_dict(), enable_audio_output=False))
+        full.thinker.load_state_dict(made.state_dict())
+        full.save_pretrained(folder)
+    else:
+        made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    described = {**Qwen2VLImageProcessorPil().to_dict(), **WhisperFeatureExtractor(feature_size=128).to_dict()}
+    described |= {"image_processor_type": "Qwen2VLImageProcessor", "feature_extractor_type": "WhisperFeatureExtractor"}
+    described.pop("processor_class", None)
+    (folder / "preprocessor_config.json").write_text(json.dumps(described, default=str), encoding="utf-8")
 
 
 def save_language_model(family: str, folder: Path, more: tuple[str, ...] = (), shard: str = "5GB") -> None:

@@ -1,5 +1,6 @@
 """Language models and decoders of other families in the place of the embedded ones: the whole pipeline, small and with random weights."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from nextgpt_chat.pipeline import Pipeline, load_pipeline
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.jobs import parts_of
 from tests.any_parts import put_together
-from tests.conftest import picture
+from tests.conftest import CHECKPOINT, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:Should have t")  # torchsde, of a bound that is met to within rounding
 
@@ -107,3 +108,13 @@ def test_signal_tokens_and_captions_stand_side_by_side(tmp_path: Path) -> None:
     assert next(event.part.sha256 for event in same if isinstance(event, MediaReady)) == media[number].sha256
     shade = pipeline.encoder(picture(pipeline.content, 10)) - pipeline.encoder(picture(pipeline.content, 200))  # type: ignore[misc]
     assert np.abs(shade.numpy()).max() > 0
+
+
+def test_several_models_can_be_loaded_at_once(tmp_path: Path) -> None:
+    put_together(tmp_path / "any", "llama", {"audio": "AudioLDM2Pipeline"})
+    folders = [tmp_path / "any", CHECKPOINT] * 3
+    with ThreadPoolExecutor(len(folders)) as pool:
+        loaded = list(pool.map(lambda folder: load_pipeline(folder, ContentStore(tmp_path / "media"), "cpu"), folders))
+    for pipeline in loaded:
+        parameters = [*pipeline.language_model.model.parameters(), *pipeline.decoders["audio"].pipeline.vae.parameters()]  # type: ignore[attr-defined]
+        assert not any(parameter.is_meta for parameter in parameters)

@@ -28,8 +28,13 @@ class MediaEncoder(nn.Module):
         else:
             width = self.imagebind.config.trunks["vision"].width
             self.projection, self._see = InputProjection(width, hidden, checkpoint.input_tokens), self.imagebind.media_tokens
+        self._tokens = checkpoint.input_tokens
         load_into(self.projection, checkpoint.part("input_projection.safetensors"), device)
         self._known: dict[str, Tensor] = {}
+
+    def tokens(self, medium: Media) -> int:
+        """Language-model positions that this medium occupies."""
+        return self._tokens[medium.kind]
 
     @torch.inference_mode()
     def forward(self, medium: Media) -> Tensor:

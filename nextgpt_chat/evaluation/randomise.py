@@ -8,7 +8,7 @@ from nextgpt_chat.pipeline import Pipeline
 def randomise(pipeline: Pipeline, seed: int) -> None:
     """Gives every trained part fresh random weights: what is left is the architecture."""
     torch.manual_seed(seed)
-    parts = [pipeline.encoder, pipeline.language_model.model, pipeline.output_projections]
+    parts = [pipeline.imagebind, pipeline.encoder.projection, pipeline.language_model.model, pipeline.output_projections]
     for decoder in pipeline.decoders.values():
         parts += [decoder.pipeline.unet, decoder.pipeline.vae]
     for part in parts:

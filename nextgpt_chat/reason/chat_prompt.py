@@ -5,7 +5,7 @@ that a person sent stands between the same tags as embeddings, where an input pr
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -38,12 +38,14 @@ class ChatPrompt:
         tokenizer: PreTrainedTokenizerBase,
         signals: Mapping[str, tuple[str, int]],
         captions: Sequence[str],
-        input_tokens: Mapping[str, int],
+        tokens: Callable[[Media], int],
         ends: Sequence[int],
         instructions: str = "",
+        marks: Mapping[str, tuple[str, str, str]] | None = None,
     ) -> None:
-        """`signals` gives prefix and count of the signal tokens, `captions` the kinds that are asked for in words, `input_tokens` the positions
-        of a medium. `ends` are ids at which a reply ends; `instructions` stand before what is said of media.
+        """`signals` gives prefix and count of the signal tokens, `captions` the kinds that are asked for in words, `tokens` the positions
+        of a medium. `ends` are ids at which a reply ends; `instructions` stand before what is said of media. `marks` are the special tokens
+        before a medium, in its places and behind it, by kind, where the language model has such.
 
         Raises `SetupError` for a model without a chat template, or with one that leaves turns out.
         """
@@ -51,7 +53,8 @@ class ChatPrompt:
             raise SetupError(
                 "The language model has no chat template. Take a model that was tuned for chat, or add chat_template.jinja."
             )
-        self.tokenizer, self.captions, self.input_tokens, self.ends = tokenizer, tuple(captions), input_tokens, tuple(ends)
+        self.tokenizer, self.captions, self.tokens, self.ends = tokenizer, tuple(captions), tokens, tuple(ends)
+        self._marks = marks or {}
         self.groups = SignalGroups(
             {
                 kind: tuple(tokenizer.convert_tokens_to_ids(name) for name in signal_names(*signal))
@@ -121,7 +124,8 @@ class ChatPrompt:
                 whole.add(piece)
             else:
                 whole.slots.append(Slot(len(whole.ids), piece))
-                whole.add([self.ends[0]] * self.input_tokens[piece.kind])  # their places are the medium's
+                place = self.tokenizer.convert_tokens_to_ids(self._marks[piece.kind][1]) if self._marks else self.ends[0]
+                whole.add([place] * self.tokens(piece))  # which the medium takes
         return whole
 
     def _filled(self, first: list[dict[str, str]], turns: list[Turn], contents: list[list[Piece]]) -> list[Piece]:
@@ -139,9 +143,10 @@ class ChatPrompt:
 
     def _message(self, turn: Turn) -> Iterable[Piece]:
         for part in turn.media:
-            yield (opening(part.kind), False)
+            left, _, right = self._marks.get(part.kind, (opening(part.kind), "", closing(part.kind)))
+            yield (left, True)
             yield part
-            yield (f"{closing(part.kind)}\n", False)
+            yield (f"{right}\n", True)
         yield (" ".join(part.text for part in turn.parts if isinstance(part, Text)), False)
 
     def _reply(self, parts: Iterable[Part]) -> Iterable[tuple[str, bool] | list[int]]:

@@ -1,10 +1,10 @@
 """How a checkpoint writes conversations."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from nextgpt_chat.checkpoint import Checkpoint
-from nextgpt_chat.conversation import Part, Turn
+from nextgpt_chat.conversation import Media, Part, Turn
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
@@ -40,14 +40,17 @@ class Form(Protocol):
         ...
 
 
-def form_of(checkpoint: Checkpoint, language_model: LanguageModel) -> Form:
-    """The form that the description names. Raises `SetupError` if the language model does not know it."""
+def form_of(
+    checkpoint: Checkpoint,
+    language_model: LanguageModel,
+    tokens: Callable[[Media], int],
+    marks: Mapping[str, tuple[str, str, str]] | None = None,
+) -> Form:
+    """The form that the description names; for `tokens` and `marks` see `ChatPrompt`. Raises `SetupError` if the language model does not know it."""
     signals = {kind: (signal.prefix, signal.count) for kind, signal in checkpoint.signals.items()}
     tokenizer = language_model.tokenizer
     if checkpoint.prompt == "vicuna":
         return VicunaPrompt(tokenizer, signals)
     if checkpoint.prompt == "chat":
-        return ChatPrompt(
-            tokenizer, signals, checkpoint.captions, checkpoint.input_tokens, language_model.ends, checkpoint.instructions
-        )
+        return ChatPrompt(tokenizer, signals, checkpoint.captions, tokens, language_model.ends, checkpoint.instructions, marks)
     return PromptFormat(tokenizer, signals, checkpoint.input_tokens)

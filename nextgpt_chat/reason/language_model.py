@@ -12,12 +12,22 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+)
 
 from nextgpt_chat.errors import Cancelled, SetupError
 from nextgpt_chat.reason.signal_tokens import SignalGroups
 
-FAMILIES = ("llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
+OMNI = ("qwen2_5_omni", "qwen2_5_omni_thinker")
+"""Kinds of models that see and hear by themselves: with what speaks, which is not used, and without."""
+FAMILIES = (*OMNI, "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
 """Kinds of models that can be read: a decoder over embeddings, whose states a head turns into logits with nothing in between."""
 
 
@@ -56,14 +66,18 @@ class LanguageModel:
 
         Raises `SetupError` for a model of another family, for one that is not whole, and if the library for 8 bits is missing.
         """
-        family = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        family = config.model_type
         if family not in FAMILIES:
             raise SetupError(
                 f"The language model in {folder} is of the kind '{family}'. These kinds can be used: {', '.join(FAMILIES)}."
             )
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model, found = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
+        kind, special = (Qwen2_5OmniThinkerForConditionalGeneration, {}) if family in OMNI else (AutoModelForCausalLM, {})
+        if family == OMNI[0]:  # of which what speaks is left where it is
+            special = {"config": config.thinker_config, "key_mapping": {r"^thinker\.": ""}}
+        model, found = kind.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True, **special
         )
         if missing := sorted(found["missing_keys"]):  # which would be random numbers
             raise SetupError(
@@ -93,7 +107,7 @@ class LanguageModel:
     @property
     def hidden(self) -> int:
         """Features of an embedding."""
-        return int(self.model.config.hidden_size)
+        return int(self.model.config.get_text_config().hidden_size)
 
     def embed(self, ids: list[int]) -> Tensor:
         """Token ids -> input embeddings [1, L, H]."""
@@ -113,6 +127,7 @@ class LanguageModel:
         banned: frozenset[int] = frozenset(),
         said: Iterable[int] = (),
         kinds: Collection[str] = (),
+        positions: Tensor | None = None,
     ) -> Generator[Word | SignalGroup]:
         """Continues `prompt` [1, L, H] by at most `most` tokens, until it has written one of the sequences `stops`, of which nothing is returned.
 
@@ -120,15 +135,16 @@ class LanguageModel:
         follows. Tokens that can only stand inside a group, and those in `banned`, are never chosen. `said` are choices that were made
         before (of a signal group, its first token): they are taken first, so that a reply is read exactly as it was written. If `kinds` are
         named, groups of other kinds are never chosen, and one of each that is missing follows where the text ends. Raises `Cancelled`
-        as soon as `cancelled()` is true.
+        as soon as `cancelled()` is true. `positions` [3, 1, P] are those of the first P embeddings in time, height and width, for a model
+        that has such; all others count on from the largest.
         """
-        cache = DynamicCache(config=self.model.config)
+        read = _Reading(self.model, positions)
         missing = [kind for kind in groups.ids if kind in kinds]
         allowed = [groups.ids[kind][0] for kind in missing] or ([] if kinds else groups.first)
         first = torch.tensor(allowed, dtype=torch.long, device=self.device)
         others = set(groups.first).difference(allowed)
         forbidden = torch.tensor(sorted({*groups.never_first, *banned, *others}), dtype=torch.long, device=self.device)
-        states = self._read(prompt, cache)
+        states = read(prompt)
         written, start, given = 0, False, iter(said)
         held: list[int] = []  # words that may be the beginning of a stop
         while written < most or missing:
@@ -156,11 +172,11 @@ class LanguageModel:
                     sure = len(held) - _begun(held, stops)
                     yield from map(Word, held[:sure])
                     held = held[sure:]
-                states = self._read(self.embed([token]), cache)
+                states = read(self.embed([token]))
                 written += 1
             else:
                 embeddings = self.embed(list(groups.ids[kind]))
-                states = self._read(embeddings, cache)
+                states = read(embeddings)
                 missing = [other for other in missing if other != kind]
                 yield from map(Word, held)
                 held = []
@@ -169,9 +185,23 @@ class LanguageModel:
                 written += embeddings.shape[1]
         yield from map(Word, held)
 
-    def _read(self, embeddings: Tensor, cache: DynamicCache) -> Tensor:
+
+class _Reading:
+    """What a language model has read so far: its key-value cache, and where it stands."""
+
+    def __init__(self, model: PreTrainedModel, positions: Tensor | None) -> None:
+        self.decoder, self.cache = model.get_decoder(), DynamicCache(config=model.config)
+        self.positions, self.read = positions, 0
+
+    def __call__(self, embeddings: Tensor) -> Tensor:
         """Last hidden states [1, N, H] of new positions; the cache grows by them."""
-        states: Tensor = self.model.get_decoder()(inputs_embeds=embeddings, cache=cache, use_cache=True).last_hidden_state
+        where = {}
+        if self.positions is not None:
+            end = self.read + embeddings.shape[1]
+            more = torch.arange(max(0, end - self.positions.shape[-1]), device=embeddings.device) + self.positions.max() + 1
+            self.positions = torch.cat([self.positions, more.expand(3, 1, -1)], dim=-1)
+            where, self.read = {"position_ids": self.positions[..., self.read : end]}, end
+        states: Tensor = self.decoder(inputs_embeds=embeddings, cache=self.cache, use_cache=True, **where).last_hidden_state
         return states
 
 

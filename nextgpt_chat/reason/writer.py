@@ -29,6 +29,8 @@ class Writer:
     temperature: float
     seed: int
     cancelled: Callable[[], bool]
+    positions: Tensor | None = None
+    """Of the prompt, where they are not simply counted; see `LanguageModel.write`."""
     tokens: int = 0
     """Written so far; a signal group counts as one."""
 
@@ -84,6 +86,7 @@ class Writer:
             banned=self.form.not_for_replies,
             said=said,
             kinds=wanted,
+            positions=self.positions,
         ):
             self.tokens += 1
             yield piece

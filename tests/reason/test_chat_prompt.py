@@ -20,7 +20,8 @@ def form(family: str, template: str | None = None, **given: Any) -> ChatPrompt:
     if template is not None:
         tokenizer.chat_template = template
     return ChatPrompt(
-        tokenizer, **({"signals": {}, "captions": ("image", "audio"), "input_tokens": {}, "ends": [tokenizer.eos_token_id]} | given)
+        tokenizer,
+        **({"signals": {}, "captions": ("image", "audio"), "tokens": lambda _: 3, "ends": [tokenizer.eos_token_id]} | given),
     )
 
 
@@ -78,7 +79,7 @@ def test_old_turns_are_left_out_and_instructions_stay() -> None:
 
 
 def test_signal_tokens_and_media_have_places_of_their_own() -> None:
-    prompt = form("qwen3", signals={"image": ("IMG", 2)}, captions=("audio",), input_tokens={"image": 3})
+    prompt = form("qwen3", signals={"image": ("IMG", 2)}, captions=("audio",))
     turns = (Turn("user", (Text("what is this?"), PICTURE)), TURNS[1], TURNS[2])
     found = prompt.conversation(turns)
     first, second = prompt.groups.ids["image"]
@@ -121,5 +122,5 @@ def test_a_template_that_cannot_be_used_gets_a_sentence(template: str, sentence:
 def test_a_saved_tokenizer_writes_the_same(tmp_path: Path) -> None:
     prompt = form("llama")
     prompt.tokenizer.save_pretrained(tmp_path)
-    again = ChatPrompt(AutoTokenizer.from_pretrained(tmp_path), {}, ("image", "audio"), {}, prompt.ends)
+    again = ChatPrompt(AutoTokenizer.from_pretrained(tmp_path), {}, ("image", "audio"), lambda _: 3, prompt.ends)
     assert again.conversation(TURNS).ids == prompt.conversation(TURNS).ids
