@@ -1,0 +1,176 @@
+"""Stage 1 for any language model (section 4.1 of the paper): a linear layer from ImageBind's space learns what the language model reads as a medium.
+
+The language model is frozen and says what is in captioned files, in its own chat template, exactly as it will be asked when it serves. The layer
+alone learns, a few million parameters. The hyper-parameters are those of the paper's table 7; the rate falls along a cosine instead of a line.
+"""
+
+import json
+import math
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
+from nextgpt_chat.conversation import Text, Turn
+from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig, read_config
+from nextgpt_chat.encode.input_projection import LinearProjection
+from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_published
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.reason.chat_prompt import ChatPrompt
+from nextgpt_chat.reason.interleave import interleave
+from nextgpt_chat.reason.language_model import LanguageModel
+from nextgpt_chat.training.alignment import save_weights
+from nextgpt_chat.training.embedded_pairs import Embedded, embed
+from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.pairs import Pair
+
+RATE, BATCH, DECAY, WARMUP = 4e-4, 18, 0.001, 0.1
+"""Of the paper, for each GPU."""
+LONGEST = 512
+"""Most tokens of an example; a longer caption is cut off."""
+ASKED = {
+    "image": ("What is in this picture?", "Describe this picture.", "Say in one sentence what you see here."),
+    "video": ("What happens in this clip?", "Describe this clip.", "Say in one sentence what goes on here."),
+    "audio": ("What is heard in this recording?", "Describe this sound.", "Say in one sentence what you hear."),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a run takes, counted without loading anything."""
+
+    trained: int
+    """Parameters that learn."""
+    whole: int
+    """All parameters of encoder, language model and projection."""
+    memory: int
+    """Bytes on each GPU: the language model in bfloat16 and the projection with gradient and moments, without activations."""
+    steps: int
+
+
+def check(checkpoint: Checkpoint) -> None:
+    """Raises `InputError` for a model that this is not for."""
+    if checkpoint.prompt != "chat" or checkpoint.input_projection == "own":
+        raise InputError(
+            f"{checkpoint.title} cannot be taught so. Accepted is a model with the prompt 'chat' and without towers of its own."
+        )
+    if checkpoint.input_tokens:
+        raise InputError(
+            f"{checkpoint.title} has an input projection already. Take it out of {FILE_NAME}, with inputs and input_tokens."
+        )
+
+
+def size(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], plan: Plan) -> Size:
+    """Of a run over these pairs; models are built on the `meta` device."""
+    config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
+    shape = encoder_config(imagebind)
+    with torch.device("meta"):
+        language, encoder = AutoModelForCausalLM.from_config(config), ImageBind(shape)
+        projection = LinearProjection(shape.embedding, config.hidden_size)
+    counts = [sum(parameter.numel() for parameter in module.parameters()) for module in (language, encoder, projection)]
+    return Size(counts[2], sum(counts), 2 * counts[0] + 16 * counts[2], plan.steps)
+
+
+def encoder_config(path: Path) -> ImageBindConfig:
+    """Of a folder that `ImageBind.save_pretrained` wrote, or of imagebind_huge.pth. Raises `InputError` if there is neither."""
+    if path.suffix == ".pth":
+        return IMAGEBIND_HUGE
+    try:
+        return read_config(path)
+    except OSError as error:
+        raise InputError(
+            f"There is no encoder in {path}. Accepted are imagebind_huge.pth, and the folder imagebind of a model."
+        ) from error
+
+
+def plan_for(pairs: int, epochs: float, batch: int, rate: float, several: int = 1) -> Plan:
+    """The paper's, for as many pairs on `several` GPUs."""
+    steps = max(2, math.ceil(epochs * pairs / (batch * several)))
+    return Plan(steps, rate, warmup=WARMUP, decay=DECAY, bf16=True)
+
+
+def train(
+    checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], run: Path, epochs: float, batch: int, rate: float, seed: int
+) -> Embedded:
+    """Trains the projection and writes it, the encoder and what they change in the description into the checkpoint's folder.
+
+    An interrupted run goes on. Returns the pairs that could be read.
+    """
+    check(checkpoint)
+    device = processes().device
+    config = encoder_config(imagebind)
+    encoder = (from_published(imagebind) if imagebind.suffix == ".pth" else ImageBind.from_pretrained(imagebind)).eval().to(device)
+    if processes().is_main_process:
+        embed(pairs, encoder, run)
+    processes().wait_for_everyone()
+    read = embed(pairs, encoder, run)
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    lora = checkpoint.part("lora")
+    language = LanguageModel(checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype)
+    language.model.requires_grad_(False)
+    form = ChatPrompt(language.tokenizer, {}, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions)
+    projection = LinearProjection(config.embedding, language.hidden)
+    make = batches(read, form, batch)
+    plan = plan_for(len(read.pairs), epochs, batch, rate, processes().num_processes)
+    fit(projection, plan, make, lambda module, rows: caption_loss(language.model, module, rows), run, seed)
+    if processes().is_main_process:
+        _write(checkpoint, projection, encoder, {pair.kind for pair in read.pairs})
+    processes().wait_for_everyone()
+    return read
+
+
+def batches(read: Embedded, form: ChatPrompt, size: int) -> Callable[[random.Random], dict[str, Tensor]]:
+    """What makes the batch of a step: any `size` of the pairs, each asked about in one of several ways."""
+
+    def batch(rng: random.Random) -> dict[str, Tensor]:
+        chosen = [rng.randrange(len(read.pairs)) for _ in range(size)]
+        examples = [example(read.pairs[number], form, rng) for number in chosen]
+        longest = max(len(ids) for ids, _, _ in examples)
+        ids = torch.full((size, longest), form.ends[0])
+        mask, answer = torch.zeros(size, longest, dtype=torch.long), torch.zeros(size, longest, dtype=torch.bool)
+        for row, (tokens, _, begin) in enumerate(examples):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            mask[row, : len(tokens)] = 1
+            answer[row, begin : len(tokens)] = True
+        vectors = torch.from_numpy(read.vectors[chosen])
+        return {"ids": ids, "mask": mask, "answer": answer, "media": vectors, "starts": torch.tensor([at for _, at, _ in examples])}
+
+    return batch
+
+
+def example(pair: Pair, form: ChatPrompt, rng: random.Random) -> tuple[list[int], int, int]:
+    """Ids of question and caption, the place of the medium among them, and where the caption begins."""
+    asked = form.conversation([Turn("user", (pair.medium, Text(rng.choice(ASKED[pair.kind]))))])
+    said = form.text(pair.caption)[: max(1, LONGEST - len(asked.ids) - 1)]
+    return [*asked.ids, *said, form.ends[0]], asked.slots[0].start, len(asked.ids)
+
+
+def caption_loss(language: PreTrainedModel, projection: nn.Module, batch: dict[str, Tensor]) -> Losses:
+    """Cross-entropy of the captions, with media in their places."""
+    words = language.get_input_embeddings()(batch["ids"])
+    rows = torch.arange(len(words), device=words.device)
+    seen = interleave(words, projection(batch["media"], ""), rows, batch["starts"])
+    states = language.get_decoder()(inputs_embeds=seen, attention_mask=batch["mask"]).last_hidden_state
+    said = batch["answer"][:, 1:]
+    logits = language.get_output_embeddings()(states[:, :-1][said])
+    return {"loss": functional.cross_entropy(logits.float(), batch["ids"][:, 1:][said])}
+
+
+def _write(checkpoint: Checkpoint, projection: nn.Module, encoder: ImageBind, kinds: set[str]) -> None:
+    """Into the folder of the checkpoint; its description is kept as it was beside the new one."""
+    path = checkpoint.part(FILE_NAME)
+    described = json.loads(path.read_text(encoding="utf-8"))
+    shutil.copy(path, path.with_suffix(".before.json"))
+    save_weights(projection, checkpoint.part("input_projection.safetensors"))
+    encoder.save_pretrained(checkpoint.part("imagebind"))
+    ordered = [kind for kind in ASKED if kind in kinds]
+    described |= {"inputs": ["text", *ordered], "input_tokens": dict.fromkeys(ordered, 1), "input_projection": "linear"}
+    path.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    read_checkpoint(checkpoint.folder)

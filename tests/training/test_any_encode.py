@@ -1,0 +1,219 @@
+"""A layer from ImageBind to another language model, learnt from captioned files; the language model is small, its weights are random."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+from transformers import AutoModelForCausalLM, LlamaConfig
+
+from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.cli import main
+from nextgpt_chat.conversation import Conversation, Text, Turn
+from nextgpt_chat.encode.imagebind import ImageBind, read_config
+from nextgpt_chat.encode.input_projection import LinearProjection
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.media.audio_file import RATE, encode_wav
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.upload import accept_upload
+from nextgpt_chat.pipeline import load_pipeline
+from nextgpt_chat.reason.chat_prompt import ChatPrompt
+from nextgpt_chat.settings import ReplySettings, Settings
+from nextgpt_chat.training import any_encode, embedded_pairs
+from nextgpt_chat.training.any_encode import batches, caption_loss, example, plan_for, size, train
+from nextgpt_chat.training.pairs import Pair, read_pairs
+from nextgpt_chat.weights import load_into
+from tests.any_parts import put_together
+from tests.conftest import CHECKPOINT
+
+ENCODER = CHECKPOINT / "imagebind"
+COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220)}
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    folder, told = tmp_path / "pairs", []
+    folder.mkdir()
+    for number in range(8):
+        name, shade = ("red", "blue")[number % 2], number * 3
+        pixels = np.full((70, 90, 3), COLOURS[name], np.uint8) + np.uint8(shade)
+        Pillow.fromarray(pixels).save(folder / f"{number}.png")
+        told.append({"caption": f" {name}\n{name} ", "image_name": f"{number}.png", "id": number})
+    (folder / "pairs.json").write_text(json.dumps(told), encoding="utf-8")
+    return folder / "pairs.json"
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    made = put_together(tmp_path / "checkpoints" / "any", "qwen2", {})
+    language = AutoModelForCausalLM.from_pretrained(made.part("llm"))
+    torch.manual_seed(2)
+    for parameter in language.parameters():
+        if parameter.dim() > 1:  # so large that what stands before a word makes a difference
+            torch.nn.init.normal_(parameter, std=2 * parameter.shape[-1] ** -0.5)
+    language.save_pretrained(made.part("llm"))
+    return made
+
+
+def plain_form(checkpoint: Checkpoint) -> ChatPrompt:
+    pipeline = load_pipeline(checkpoint.folder, ContentStore(checkpoint.folder / "media"), "cpu")
+    return ChatPrompt(pipeline.language_model.tokenizer, {}, (), lambda _: 1, pipeline.language_model.ends)
+
+
+def test_an_example_is_what_will_be_asked_and_answered(checkpoint: Checkpoint) -> None:
+    form = plain_form(checkpoint)
+    pair = Pair("image", Path("a.png"), "a red bird")
+    ids, place, begin = example(pair, form, random.Random(1))
+    asked = form.conversation([Turn("user", (pair.medium, Text("Describe this picture.")))])
+    others = [example(pair, form, random.Random(seed)) for seed in range(9)]
+    assert (asked.ids, asked.slots[0].start) in [(ids[:begin], place) for ids, place, begin in others]
+    assert form.tokenizer.decode(ids[begin:]) == f"a red bird{form.tokenizer.eos_token}"
+    long, _, begin = example(Pair("image", Path("a.png"), "word " * 400), form, random.Random(1))
+    assert len(long) == any_encode.LONGEST
+    assert long[-1] == form.ends[0]
+
+
+def test_what_is_learnt_depends_on_the_medium_and_is_served(checkpoint: Checkpoint, pairs: Path, tmp_path: Path) -> None:
+    told = read_pairs([pairs])
+    assert told[0].caption == "red red"
+    read = train(checkpoint, ENCODER, told, tmp_path / "run", epochs=60, batch=8, rate=1e-2, seed=1)
+    described = read_checkpoint(checkpoint.folder)
+    assert (described.inputs, described.input_tokens, described.input_projection) == (("text", "image"), {"image": 1}, "linear")
+    assert (checkpoint.folder / "nextgpt.before.json").is_file()
+
+    pipeline = load_pipeline(checkpoint.folder, ContentStore(tmp_path / "media"), "cpu")
+    projection = LinearProjection(read_config(ENCODER).embedding, pipeline.language_model.hidden)
+    load_into(projection, checkpoint.folder / "input_projection.safetensors", torch.device("cpu"))
+    batch = batches(read, plain_form(checkpoint), 32)(random.Random(3))
+    colours = read.vectors[[0, 1]]
+    red = (batch["media"] - torch.from_numpy(colours[0])).norm(dim=1) < (batch["media"] - torch.from_numpy(colours[1])).norm(dim=1)
+    swapped = {**batch, "media": torch.from_numpy(np.where(red[:, None], colours[1], colours[0]))}
+    fresh, language = (
+        LinearProjection(read_config(ENCODER).embedding, pipeline.language_model.hidden),
+        pipeline.language_model.model,
+    )
+    with torch.inference_mode():
+        right, wrong = (float(caption_loss(language, projection, rows)["loss"]) for rows in (batch, swapped))
+        before = float(caption_loss(language, fresh, batch)["loss"])
+    assert right < before - 0.3
+    assert right < wrong - 0.1
+
+    image = accept_upload(pairs.parent / "0.png", "0.png", Settings(data=tmp_path), pipeline.content, ("image",))
+    seen = pipeline.encoder(image)  # type: ignore[misc]
+    torch.testing.assert_close(seen[0], projection(torch.from_numpy(read.vectors[:1]), "")[0], rtol=0, atol=1e-5)
+    events = list(
+        pipeline.reply(Conversation((Turn("user", (image, Text("?"))),)), ReplySettings(seed=1, max_new_tokens=4), lambda: False)
+    )
+    assert events
+
+
+def test_files_that_cannot_be_read_are_left_out_and_named(pairs: Path, tmp_path: Path) -> None:
+    (pairs.parent / "2.png").write_bytes(b"no picture")
+    (pairs.parent / "5.png").unlink()
+    told = read_pairs([pairs])
+    read = embedded_pairs.embed(told, ImageBind.from_pretrained(ENCODER), tmp_path / "run")
+    assert [pair.path.name for pair in read.pairs] == ["0.png", "1.png", "3.png", "4.png", "6.png", "7.png"]
+    assert [sentence.split(":")[0] for sentence in read.skipped] == ["2.png", "5.png"]
+    with pytest.raises(InputError, match="None of the 1 files can be read. The first: 2.png"):
+        embedded_pairs.embed([told[2]], ImageBind.from_pretrained(ENCODER), tmp_path / "run")
+
+
+def test_embedding_goes_on_where_it_was_interrupted(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, encoder = read_pairs([pairs]), ImageBind.from_pretrained(ENCODER)
+    whole = embedded_pairs.embed(told, encoder, tmp_path / "whole").vectors
+    monkeypatch.setattr(embedded_pairs, "SAVED_EVERY", 2)
+    asked: list[str] = []
+    real = embedded_pairs.media_tensor
+
+    def counted(medium: Any, config: Any) -> torch.Tensor:
+        asked.append(medium.path.name)
+        if len(asked) == 6:
+            raise KeyboardInterrupt
+        return real(medium, config)
+
+    monkeypatch.setattr(embedded_pairs, "media_tensor", counted)
+    with pytest.raises(KeyboardInterrupt):
+        embedded_pairs.embed(told, encoder, tmp_path / "run")
+    read = embedded_pairs.embed(told, encoder, tmp_path / "run")
+    assert asked == [f"{number}.png" for number in (0, 1, 2, 3, 4, 5, 4, 5, 6, 7)]
+    assert np.array_equal(read.vectors, whole)
+    embedded_pairs.embed(told, encoder, tmp_path / "run")
+    assert len(asked) == 10
+
+
+def test_sounds_and_pictures_may_be_mixed(
+    checkpoint: Checkpoint, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pairs.parent / "s.wav").write_bytes(encode_wav(np.sin(np.arange(RATE) / 9).astype(np.float32), RATE, {}))
+    (pairs.parent / "sounds.json").write_text(json.dumps([{"caption": "a tone", "audio_name": "s.wav", "audio_id": 1}] * 2))
+    words = [
+        "align",
+        str(checkpoint.folder),
+        "--pairs",
+        str(pairs),
+        "--pairs",
+        str(pairs.parent / "sounds.json"),
+        "--imagebind",
+        str(ENCODER),
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--run", str(tmp_path / "run"), "--batch", "2", "--epochs", "0.5"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "10 pairs, 3 steps." in said
+    assert "Any parts takes audio, image now." in said
+    assert read_checkpoint(checkpoint.folder).inputs == ("text", "image", "audio")
+    with pytest.raises(SystemExit, match="has an input projection already"):
+        main(words)
+
+
+def test_at_true_size_a_dry_run_counts_and_loads_nothing(
+    checkpoint: Checkpoint, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    llama = LlamaConfig(vocab_size=32_000, hidden_size=4096, intermediate_size=11_008, num_hidden_layers=32, num_attention_heads=32)
+    llama.save_pretrained(checkpoint.folder / "llm")
+    found = size(checkpoint, Path("imagebind_huge.pth"), read_pairs([pairs]), plan_for(40_000, 1, 18, 4e-4, 3))
+    assert found.trained == 4_198_400  # llama_proj of the published checkpoint
+    assert found.whole == 4_198_400 + 6_738_415_616 + 1_073_097_730
+    assert found.memory == 2 * 6_738_415_616 + 16 * 4_198_400
+    assert found.steps == 741
+    with pytest.raises(SystemExit) as ended:
+        main(["align", str(checkpoint.folder), "--pairs", str(pairs), "--imagebind", "imagebind_huge.pth", "--dry-run"])
+    assert ended.value.code == 0
+    assert "(0.05%)" in capsys.readouterr().out
+    assert not (checkpoint.folder / "input_projection.safetensors").exists()
+
+
+Change = Callable[[Path], None]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("{}", "is no JSON array"),
+        ("[]", "There are no pairs"),
+        ('[{"caption": "x"}]', "item 1: wanted are a caption and one of"),
+        ('[{"caption": " ", "image_name": "0.png"}]', "item 1: wanted are a caption"),
+        ('[{"caption": "x", "image_name": "0.png", "audio_name": "0.wav"}]', "item 1: wanted"),
+        ('[{"caption": "x", "image_name": "../0.png"}]', "is outside of the folder"),
+        ("[1]", "item 1: wanted"),
+    ],
+)
+def test_pairs_in_another_form_get_a_sentence(text: str, sentence: str, pairs: Path) -> None:
+    pairs.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=sentence):
+        read_pairs([pairs])
+
+
+def test_what_cannot_be_taught_so_is_refused(pairs: Path, checkpoint: Checkpoint) -> None:
+    words = ["--pairs", str(pairs), "--imagebind", str(ENCODER)]
+    with pytest.raises(SystemExit, match="Tinyland cannot be taught so"):
+        main(["align", str(CHECKPOINT), *words])
+    with pytest.raises(SystemExit, match="There is no encoder in"):
+        main(["align", str(checkpoint.folder), "--pairs", str(pairs), "--imagebind", str(pairs.parent)])
