@@ -100,6 +100,8 @@ class Checkpoint(BaseModel):
     """Language-model positions that one medium occupies, by kind."""
     context: int
     """Most language-model positions in one conversation."""
+    reply_tokens: int = 160
+    """Most tokens of a reply; one that is not at its end then ends there."""
     signals: dict[str, Signal] = {}
     """Signal tokens by kind of medium."""
     precision: Literal["float32", "float16", "bfloat16"] = "float32"

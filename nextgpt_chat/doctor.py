@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,8 +116,8 @@ def _model(settings: Settings, name: str) -> Iterator[Finding]:
     )
     try:
         yield from _memory(checkpoint, gpu_memory() if settings.device != "cpu" else None)
-    except (OSError, ValueError, KeyError, struct.error) as error:
-        yield Finding(f"The weights of {checkpoint.title} cannot be read: {error}. Get the folder again.", good=False, fatal=True)
+    except (UserError, OSError, ValueError, LookupError) as error:
+        yield Finding(f"{checkpoint.title} cannot be measured: {error}", good=False, fatal=True)
 
 
 def _memory(checkpoint: Checkpoint, card: int | None) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.errors import SetupError
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 CARDS = (8, 12, 16, 24, 48, 80)
@@ -91,9 +92,13 @@ def _parameters_in(path: Path) -> int:
 
 
 def _shapes(path: Path) -> dict[str, list[int]]:
-    """Of the tensors in a file, by its header: eight bytes of length, and JSON."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(*struct.unpack("<Q", file.read(8))))
+    """Of the tensors in a file, by its header: eight bytes of length, and JSON. Raises `SetupError` for a file that has none."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, path.stat().st_size)))
+    except (OSError, ValueError, struct.error) as error:
+        raise SetupError(f"The weights in {path} cannot be read: {error}. Get the file again.") from error
     return {name: tensor["shape"] for name, tensor in header.items() if not name.startswith(UNREAD)}
 
 

@@ -44,6 +44,8 @@ from nextgpt_chat.residence import Residence, choose_way, find_device
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.weights import load_into
 
+MOST_MEDIA = 8
+"""In one reply; a language model that repeats itself would go on until its tokens are used up."""
 LOADING = threading.Lock()
 """One model after the other: libraries change PyTorch for all threads while they load, so that another model would come out empty."""
 
@@ -148,7 +150,7 @@ class Pipeline:
                     raise InputError(
                         f"{self.checkpoint.title} does not understand this kind of file: {medium.kind}. It understands {', '.join(self.checkpoint.inputs)}."
                     )
-        room = self.checkpoint.context - min(settings.max_new_tokens, self.checkpoint.context // 2)
+        room = self.checkpoint.context - min(self._most(settings), self.checkpoint.context // 2)
         prompt = self.form.conversation(conversation.turns, limit=room)
         if len(prompt.ids) > room:
             raise InputError("The message is longer than the model can read at once. Shorten it, or send fewer files.")
@@ -186,7 +188,7 @@ class Pipeline:
             yield Notice("This conversation is longer than the model can read at once; its oldest messages are no longer seen.")
         told = " ".join(part.text for part in conversation.turns[-1].parts if isinstance(part, Text))
         said, media = "", 0
-        pieces = run.writer.write(self._encode(prompt, run), run.settings.max_new_tokens, run.settings.kinds, told)
+        pieces = run.writer.write(self._encode(prompt, run), self._most(run.settings), run.settings.kinds, told)
         with contextlib.closing(pieces):
             for piece in pieces:
                 if isinstance(piece, str):
@@ -195,6 +197,9 @@ class Pipeline:
                     yield TextDelta(piece)
                     continue
                 run.clock.lap("reason")
+                if media == MOST_MEDIA:
+                    yield Notice(f"A reply has at most {MOST_MEDIA} media. Ask for the others in another message.")
+                    break
                 caption = piece.text if isinstance(piece, Caption) else said.strip()
                 yield from self._generate(piece, media, caption, conversation, (run.seed + media) % 2**31, run)
                 self.residence.bring("language model")
@@ -216,6 +221,9 @@ class Pipeline:
             )
             run.clock.lap("reason")
         yield from self._generate(signal, medium, caption, asked, run.seed, run)
+
+    def _most(self, settings: ReplySettings) -> int:
+        return settings.max_new_tokens or self.checkpoint.reply_tokens
 
     def _check_kinds(self, kinds: Iterable[str]) -> None:
         if strange := [kind for kind in kinds if kind not in {*self.form.groups.ids, *self.checkpoint.captions}]:

@@ -17,8 +17,8 @@ class ReplySettings:
     """Seed of everything random in the reply; None draws one. 0 to 2**31 - 1."""
     temperature: float = 0.0
     """Sampling temperature of the language model; 0 takes the most probable token."""
-    max_new_tokens: int = 160
-    """Most tokens that one reply may have."""
+    max_new_tokens: int | None = None
+    """Most tokens that one reply may have; None takes the checkpoint's own."""
     steps: int | None = None
     """Denoising steps of a medium; None takes the checkpoint's own."""
     guidance: float | None = None

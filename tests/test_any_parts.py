@@ -9,9 +9,10 @@ import pytest
 
 from nextgpt_chat.conversation import Conversation, Image, Media, Text, Turn
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.events import Done, Event, MediaReady, MediaStarted
+from nextgpt_chat.events import Done, Event, MediaReady, MediaStarted, Notice
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.pipeline import Pipeline, load_pipeline
+from nextgpt_chat.pipeline import MOST_MEDIA, Pipeline, load_pipeline
+from nextgpt_chat.reason.language_model import Word
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.jobs import parts_of
 from tests.any_parts import put_together
@@ -108,6 +109,17 @@ def test_signal_tokens_and_captions_stand_side_by_side(tmp_path: Path) -> None:
     assert next(event.part.sha256 for event in same if isinstance(event, MediaReady)) == media[number].sha256
     shade = pipeline.encoder(picture(pipeline.content, 10)) - pipeline.encoder(picture(pipeline.content, 200))  # type: ignore[misc]
     assert np.abs(shade.numpy()).max() > 0
+
+
+def test_a_reply_that_repeats_itself_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_together(tmp_path / "any", "llama", {"audio": "StableAudioPipeline"})
+    pipeline = load_pipeline(tmp_path / "any", ContentStore(tmp_path / "media"), "cpu")
+    again = pipeline.form.text("<audio>rain</audio>")
+    monkeypatch.setattr(pipeline.language_model, "write", lambda *_, **__: (Word(token) for token in again * 30))
+    events = reply(pipeline, (ASKED,), ReplySettings(seed=1))
+    assert sum(isinstance(event, MediaReady) for event in events) == MOST_MEDIA
+    assert any(isinstance(event, Notice) and "at most 8 media" in event.message for event in events)
+    assert isinstance(events[-1], Done)
 
 
 def test_several_models_can_be_loaded_at_once(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_doctor_finds_the_model(tmp_path: Path) -> None:
     done = run("doctor", data=tmp_path)
     assert "The model Tinyland is complete" in done.stdout
     assert "This machine can serve the app." in done.stdout
-    assert "it fits cards of 8, 12, 16, 24, 48, 80 GB." in done.stdout
+    assert "it fits cards of 8, 12, 16, 24, 48, 80 GB all at once" in done.stdout
     assert run("doctor", data=tmp_path, NEXTGPT_CHECKPOINTS=str(tmp_path)).returncode == 1
 
 

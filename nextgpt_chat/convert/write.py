@@ -222,6 +222,7 @@ def _description(published: Published, name: str) -> dict[str, Any]:
         "inputs": ["text", "image", "video", "audio"],
         "outputs": ["text", *published.signals],
         "context": published.base.max_position_embeddings,
+        "reply_tokens": 512,
         "input_tokens": dict.fromkeys(published.signals, 1),
         "precision": "float16",
         "prompt": "vicuna",

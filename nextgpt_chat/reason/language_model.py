@@ -27,7 +27,7 @@ from nextgpt_chat.reason.signal_tokens import SignalGroups
 
 OMNI = ("qwen2_5_omni", "qwen2_5_omni_thinker")
 """Kinds of models that see and hear by themselves: with what speaks, which is not used, and without."""
-FAMILIES = (*OMNI, "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
+FAMILIES = ("llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", *OMNI)
 """Kinds of models that can be read: a decoder over embeddings, whose states a head turns into logits with nothing in between."""
 
 

@@ -18,7 +18,7 @@ from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.web.visitor import COOKIE, Visitors, signing_key
 from tests.conftest import picture, scripted
 
-DESCRIPTION = Checkpoint(
+DESCRIPTION = Checkpoint.model_construct(  # what makes its pictures is in no folder, so it has no bounds
     format=1, name="scripted", title="Scripted", knows="It says one thing.", inputs=("text", "image"), outputs=("text", "image"),
     input_tokens={"image": 1}, context=64, signals={}, projection={}, decoding={},
 )  # fmt: skip
