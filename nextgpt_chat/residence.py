@@ -41,7 +41,10 @@ def choose_way(checkpoint: Checkpoint, precision: str, device: torch.device) -> 
                 "Take a smaller model, or set NEXTGPT_FIT=whole to try nevertheless."
             )
         return "whole"
-    free = torch.cuda.mem_get_info(device)[0]
+    try:
+        free = torch.cuda.mem_get_info(device)[0]
+    except RuntimeError:  # it is lent for each reply, and not here yet
+        return "whole"
     if not (way := choose(wanted, free)):
         raise SetupError(
             f"{checkpoint.title} needs {min(wanted.peaks().values()) / 10**9:.1f} GB of the GPU's memory at least, and {free / 10**9:.1f} GB are free. "

@@ -161,6 +161,14 @@ def test_what_does_not_fit_this_machine_is_refused_before_it_is_loaded(monkeypat
             choose_way(checkpoint, "float32", torch.device("cuda"))
 
 
+def test_a_gpu_that_is_lent_later_is_taken_to_be_large_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_device: torch.device) -> None:
+        raise RuntimeError("No CUDA GPUs are available")
+
+    monkeypatch.setattr("torch.cuda.mem_get_info", none)
+    assert choose_way(read_checkpoint(CHECKPOINT), "float32", torch.device("cuda")) == "whole"
+
+
 def test_a_gpu_that_is_not_there_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert find_device("auto") == torch.device("cpu")

@@ -14,6 +14,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
     GatedRepoError,
     HTTPError,
     LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -133,6 +134,8 @@ def _in_words(source: Source) -> Iterator[None]:
             yield
         except DryRunError as error:  # the hub's answer is its cause
             raise error.__cause__ or error from error
+    except OfflineModeIsEnabled as error:
+        raise SetupError(f"The hub is switched off by HF_HUB_OFFLINE. Unset that to fetch {name}.") from error
     except GatedRepoError as error:
         raise SetupError(
             f"{name} asks for its licence to be accepted. Do so at https://huggingface.co/{name}, then sign in here with: hf auth login"

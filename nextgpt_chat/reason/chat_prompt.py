@@ -53,6 +53,10 @@ class ChatPrompt:
             raise SetupError(
                 "The language model has no chat template. Take a model that was tuned for chat, or add chat_template.jinja."
             )
+        if not ends:
+            raise SetupError(
+                "The language model names no token at which a reply ends. Set eos_token_id in its generation_config.json."
+            )
         self.tokenizer, self.captions, self.tokens, self.ends = tokenizer, tuple(captions), tokens, tuple(ends)
         self._marks = marks or {}
         self.groups = SignalGroups(
@@ -110,12 +114,17 @@ class ChatPrompt:
         return ASK.format(names=names, tags=" or ".join(f"{opening(kind)}its caption{closing(kind)}" for kind in self.captions))
 
     def _written(self, turns: list[Turn]) -> Prompt:
-        contents = [list(self._reply(turn.parts) if turn.role == "assistant" else self._message(turn)) for turn in turns]
+        told: list[tuple[str, list[Piece]]] = []
+        for turn in turns:
+            content: list[Piece] = list(self._reply(turn.parts) if turn.role == "assistant" else self._message(turn))
+            if told and told[-1][0] == turn.role:  # a reply that failed left nothing between two messages
+                told[-1][1].extend([("\n", False), *content])
+            else:
+                told.append((turn.role, content))
         try:
-            pieces = self._filled([{"role": "system", "content": self.system}], turns, contents)
+            pieces = self._filled([{"role": "system", "content": self.system}], told)
         except (TemplateError, LookupError):  # no place for instructions: they go before the first message
-            contents[0] = [(f"{self.system}\n\n", False), *contents[0]]
-            pieces = self._filled([], turns, contents)
+            pieces = self._filled([], [(told[0][0], [(f"{self.system}\n\n", False), *told[0][1]]), *told[1:]])
         whole = Prompt()
         for piece in _joined(pieces, self.tokenizer.get_added_vocab()):
             if isinstance(piece, tuple):
@@ -128,17 +137,17 @@ class ChatPrompt:
                 whole.add([place] * self.tokens(piece))  # which the medium takes
         return whole
 
-    def _filled(self, first: list[dict[str, str]], turns: list[Turn], contents: list[list[Piece]]) -> list[Piece]:
-        """The template with the contents of all turns. Raises `LookupError` if it leaves out what is said `first`, or any turn."""
-        messages = [*first, *({"role": turn.role, "content": f"\ue000{i}\ue001"} for i, turn in enumerate(turns))]
-        asked = turns[-1].role == "user"
+    def _filled(self, first: list[dict[str, str]], told: list[tuple[str, list[Piece]]]) -> list[Piece]:
+        """The template with what was `told` by whom. Raises `LookupError` if it leaves out what is said `first`, or any of it."""
+        messages = [*first, *({"role": role, "content": f"\ue000{i}\ue001"} for i, (role, _) in enumerate(told))]
+        asked = told[-1][0] == "user"
         written = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=asked, enable_thinking=False)
         words = MARK.split(written)
-        if any(message["content"] not in written for message in first) or list(map(int, words[1::2])) != list(range(len(turns))):
+        if any(message["content"] not in written for message in first) or list(map(int, words[1::2])) != list(range(len(told))):
             raise LookupError("the chat template leaves something out")
         pieces: list[Piece] = [(words[0], True)]
         for number, after in zip(words[1::2], words[2::2], strict=True):
-            pieces += [*contents[int(number)], (after, True)]
+            pieces += [*told[int(number)][1], (after, True)]
         return pieces
 
     def _message(self, turn: Turn) -> Iterable[Piece]:

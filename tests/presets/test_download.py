@@ -39,7 +39,7 @@ def preset(parts: Path, folder: Path, **changed: Any) -> Path:
     return path
 
 
-def run(folder: Path, url: str, *words: object) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, url: str, *words: object, **more: str) -> subprocess.CompletedProcess[str]:
     own = {
         "HF_ENDPOINT": url,
         "HF_HOME": str(folder / "hf"),
@@ -48,7 +48,9 @@ def run(folder: Path, url: str, *words: object) -> subprocess.CompletedProcess[s
     }
     kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
     command = [sys.executable, "-m", "nextgpt_chat", "download", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, env=kept | own, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        command, cwd=ROOT, env=kept | own | more, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL
+    )
 
 
 def test_it_comes_whole_with_its_licences_and_the_commit_noted(parts: Path, tmp_path: Path) -> None:
@@ -114,6 +116,7 @@ def test_a_file_beside_the_hub_goes_on_where_it_broke_off(parts: Path, tmp_path:
         ("gated", "org/pictures asks for its licence to be accepted"),
         ("nothing", "org/chat has none of the files *.weights"),
         ("network", "cannot be fetched"),
+        ("offline", "HF_HUB_OFFLINE"),
         ("unknown", "There is no preset called 'unknown'. Presets: mistral-sd35-wan-stable-audio"),
         ("broken", "cannot be read"),
         ("there", "There is a model in"),
@@ -141,7 +144,7 @@ def test_what_goes_wrong_gets_a_sentence(change: str, sentence: str, parts: Path
         elif change == "there":
             (tmp_path / "checkpoints" / "small").mkdir(parents=True)
             (tmp_path / "checkpoints" / "small" / "nextgpt.json").write_text("{}", encoding="utf-8")
-        said = run(tmp_path, url, made, *words)
+        said = run(tmp_path, url, made, *words, **({"HF_HUB_OFFLINE": "1"} if change == "offline" else {}))
         assert said.returncode == 1
         assert sentence in said.stderr
         assert "Traceback" not in said.stderr

@@ -99,6 +99,18 @@ def test_signal_tokens_and_media_have_places_of_their_own() -> None:
     ]
 
 
+@pytest.mark.parametrize("family", TEMPLATES)
+def test_two_messages_without_a_reply_between_them_are_one(family: str) -> None:
+    prompt = form(family)
+    both = prompt.conversation((Turn("user", (Text("a bird"),)), Turn("user", (Text("please"),))))
+    assert both.ids == prompt.conversation((Turn("user", (Text("a bird\nplease"),)),)).ids
+
+
+def test_a_model_without_an_end_gets_a_sentence() -> None:
+    with pytest.raises(SetupError, match="names no token at which a reply ends"):
+        form("qwen2", ends=[])
+
+
 def test_ends_may_be_written_and_other_special_tokens_not() -> None:
     prompt = form("qwen2")
     assert prompt.stops == [[prompt.tokenizer.eos_token_id]]
