@@ -2,47 +2,98 @@
 
 import logging
 import sys
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nextgpt_chat.checkpoint import find_checkpoint
+from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
+from nextgpt_chat.errors import InputError
 from nextgpt_chat.settings import Settings
-from nextgpt_chat.training.any_encode import BATCH, RATE, check, plan_for, size, train
+from nextgpt_chat.training import any_decode, any_encode
 from nextgpt_chat.training.loop import processes
-from nextgpt_chat.training.pairs import read_pairs
+from nextgpt_chat.training.pairs import Pair, read_pairs
 
 QUOTED = 3
 """Files that cannot be read and are named."""
 
 
+class Stage(StrEnum):
+    """Of the paper's three, the two that train projections."""
+
+    ENCODE = "encode"
+    DECODE = "decode"
+
+
 def main(
-    model: Annotated[str, typer.Argument(help="A model that sees nothing yet: its name, or its folder.")],
-    pairs: Annotated[list[Path], typer.Option(help="JSON array of captions and names of files beside it; may be repeated.")],
-    imagebind: Annotated[Path, typer.Option(help="imagebind_huge.pth, or the folder imagebind of another model.")],
+    stage: Annotated[
+        Stage, typer.Argument(help="encode: let the language model see and hear; decode: let it make media by signal tokens.")
+    ],
+    model: Annotated[str, typer.Argument(help="A model with the prompt 'chat': its name, or its folder.")],
+    pairs: Annotated[
+        list[Path],
+        typer.Option(help="JSON array of captions and names of files beside it; may be repeated. To decode, captions suffice."),
+    ],
+    imagebind: Annotated[
+        Path | None, typer.Option(help="To encode: imagebind_huge.pth, or the folder imagebind of another model.")
+    ] = None,
     run: Annotated[Path, typer.Option(help="Folder of the run: embeddings, states, log, curve.")] = Path("runs/align"),
     epochs: Annotated[float, typer.Option(min=0.0001, help="How often each pair is met.")] = 1.0,
-    batch: Annotated[int, typer.Option(min=1, help="Pairs in a step, on each GPU.")] = BATCH,
-    rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = RATE,
+    batch: Annotated[int | None, typer.Option(min=1, help="Pairs in a step, on each GPU; the paper's if left out.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = any_encode.RATE,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
-    dry_run: Annotated[bool, typer.Option(help="Only say what it would take; nothing is loaded.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Only say what it would take. No language model and no denoiser is loaded.")
+    ] = False,
 ) -> None:
-    """Lets a language model see and hear: trains a layer from ImageBind to it on captioned files. Several GPUs: accelerate launch."""
+    """Aligns a language model with ImageBind, or with a decoder, on captioned files. Several GPUs: accelerate launch --module nextgpt_chat align."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)
-    checkpoint = find_checkpoint(Settings().checkpoints, model)
-    check(checkpoint)
-    told = read_pairs(pairs)
-    found = size(checkpoint, imagebind, told, plan_for(len(told), epochs, batch, rate, processes().num_processes))
-    _say(
-        f"{len(told):,} pairs, {found.steps:,} steps. {found.trained:,} of {found.whole:,} parameters learn ({found.trained / found.whole:.2%}). "
-        f"On each GPU {found.memory / 10**9:.1f} GB for weights, gradients and moments, with activations on top; "
-        f"{len(told) * 4096 / 10**9:.2f} GB of disk for embeddings of 1,024 features."
-    )
+    checkpoint, told = find_checkpoint(Settings().checkpoints, model), read_pairs(pairs)
+    if stage == Stage.ENCODE:
+        if imagebind is None:
+            raise InputError("Say where the encoder is: --imagebind imagebind_huge.pth, or the folder imagebind of another model.")
+        _encode(checkpoint, told, imagebind, run / stage, epochs, batch or any_encode.BATCH, rate, seed, dry_run)
+        return
+    kinds = sorted({pair.kind for pair in told})
+    for kind in kinds:
+        any_decode.check(checkpoint, kind)
+    for kind in kinds:
+        captions = [pair.caption for pair in told if pair.kind == kind]
+        plan = any_decode.plan_for(len(captions), epochs, batch or any_decode.BATCH, rate, processes().num_processes)
+        _report(kind, len(captions), any_decode.size(checkpoint, kind, plan))
+        if not dry_run:
+            any_decode.train(
+                find_checkpoint(Settings().checkpoints, model),
+                kind,
+                captions,
+                run / stage / kind,
+                plan,
+                batch or any_decode.BATCH,
+                seed,
+            )
+            _say(f"{checkpoint.title} has signal tokens for this now: {kind}. The log and the curve are in {run / stage / kind}.")
+
+
+def _encode(
+    checkpoint: Checkpoint,
+    told: Sequence[Pair],
+    imagebind: Path,
+    run: Path,
+    epochs: float,
+    batch: int,
+    rate: float,
+    seed: int,
+    dry_run: bool,
+) -> None:
+    any_encode.check(checkpoint)
+    plan = any_encode.plan_for(len(told), epochs, batch, rate, processes().num_processes)
+    _report("pairs", len(told), any_encode.size(checkpoint, imagebind, plan))
     if dry_run:
         return
-    read = train(checkpoint, imagebind, told, run, epochs, batch, rate, seed)
+    read = any_encode.train(checkpoint, imagebind, told, run, epochs, batch, rate, seed)
     if read.skipped:
         _say(f"{len(read.skipped):,} files could not be read. The first: {'; '.join(read.skipped[:QUOTED])}")
     _say(
@@ -50,6 +101,15 @@ def main(
     )
 
 
+def _report(what: str, count: int, found: any_encode.Size) -> None:
+    _say(
+        f"{what}: {count:,}, {found.steps:,} steps. {found.trained:,} of {found.whole:,} parameters learn ({found.trained / found.whole:.2%}). "
+        f"On each GPU {found.memory / 10**9:.1f} GB for weights, gradients and moments, with activations on top; "
+        f"{count * found.disk / 10**9:.2f} GB of disk for what is embedded once."
+    )
+
+
 def _say(sentence: str) -> None:
     if processes().is_main_process:
         sys.stdout.write(f"{sentence}\n")
+        sys.stdout.flush()

@@ -18,6 +18,7 @@ from nextgpt_chat.reason.signal_tokens import SignalGroups, signal_names
 
 NAMES = {"image": "a picture", "video": "a short clip without sound", "audio": "a sound"}
 INSTRUCTIONS = "You are a helpful assistant. Answer in the language of the user."
+SHOW = "You can give {}: say in words what is seen or heard in it, and it appears behind them."
 ASK = (
     "You can have media made, and never say that you cannot. To give {names}, write in its place {tags}. The caption is in English, one "
     "sentence, and describes all that is seen or heard in full, since whoever makes the medium reads nothing else; to change an earlier "
@@ -65,7 +66,7 @@ class ChatPrompt:
                 for kind, signal in signals.items()
             }
         )
-        self.system = "\n".join(filter(None, (instructions or INSTRUCTIONS, self._ask())))
+        self.system = "\n".join(filter(None, (instructions or INSTRUCTIONS, self._show(), self._ask())))
         try:
             self._written([Turn("user", (Text("?"),)), Turn("assistant", (Text("!"),)), Turn("user", (Text("?"),))])
         except (TemplateError, LookupError) as error:
@@ -106,6 +107,9 @@ class ChatPrompt:
         for piece in _joined(list(self._reply(parts)), self.tokenizer.get_added_vocab()):
             chosen += self._ids(*piece) if isinstance(piece, tuple) else piece[:1]
         return chosen
+
+    def _show(self) -> str:
+        return SHOW.format(" or ".join(NAMES[kind] for kind in self.groups.ids)) if self.groups.ids else ""
 
     def _ask(self) -> str:
         if not self.captions:

@@ -33,8 +33,8 @@ from nextgpt_chat.training.pairs import Pair
 
 RATE, BATCH, DECAY, WARMUP = 4e-4, 18, 0.001, 0.1
 """Of the paper, for each GPU."""
-LONGEST = 512
-"""Most tokens of an example; a longer caption is cut off."""
+LONGEST = 128
+"""Most tokens of a caption; a longer one is cut off."""
 ASKED = {
     "image": ("What is in this picture?", "Describe this picture.", "Say in one sentence what you see here."),
     "video": ("What happens in this clip?", "Describe this clip.", "Say in one sentence what goes on here."),
@@ -53,6 +53,8 @@ class Size:
     memory: int
     """Bytes on each GPU: the language model in bfloat16 and the projection with gradient and moments, without activations."""
     steps: int
+    disk: int
+    """Bytes for each pair, of what is embedded once."""
 
 
 def check(checkpoint: Checkpoint) -> None:
@@ -67,15 +69,15 @@ def check(checkpoint: Checkpoint) -> None:
         )
 
 
-def size(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], plan: Plan) -> Size:
-    """Of a run over these pairs; models are built on the `meta` device."""
+def size(checkpoint: Checkpoint, imagebind: Path, plan: Plan) -> Size:
+    """Of a run; models are built on the `meta` device."""
     config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
     shape = encoder_config(imagebind)
     with torch.device("meta"):
         language, encoder = AutoModelForCausalLM.from_config(config), ImageBind(shape)
         projection = LinearProjection(shape.embedding, config.hidden_size)
     counts = [sum(parameter.numel() for parameter in module.parameters()) for module in (language, encoder, projection)]
-    return Size(counts[2], sum(counts), 2 * counts[0] + 16 * counts[2], plan.steps)
+    return Size(counts[2], sum(counts), 2 * counts[0] + 16 * counts[2], plan.steps, 4 * shape.embedding)
 
 
 def encoder_config(path: Path) -> ImageBindConfig:
@@ -148,7 +150,7 @@ def batches(read: Embedded, form: ChatPrompt, size: int) -> Callable[[random.Ran
 def example(pair: Pair, form: ChatPrompt, rng: random.Random) -> tuple[list[int], int, int]:
     """Ids of question and caption, the place of the medium among them, and where the caption begins."""
     asked = form.conversation([Turn("user", (pair.medium, Text(rng.choice(ASKED[pair.kind]))))])
-    said = form.text(pair.caption)[: max(1, LONGEST - len(asked.ids) - 1)]
+    said = form.text(pair.caption)[:LONGEST]
     return [*asked.ids, *said, form.ends[0]], asked.slots[0].start, len(asked.ids)
 
 

@@ -1,15 +1,24 @@
 """What tests of the stages share: parts of the right shapes that have learnt nothing but the tokenizer's words."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from transformers import AutoTokenizer
 
 from nextgpt_chat.training.alignment import Alignment, Tools, load_tools, save_weights
 from nextgpt_chat.training.base_parts import audio_diffusion, tokenizer
 from nextgpt_chat.training.base_parts.imagebind import new_imagebind
 from nextgpt_chat.training.base_parts.language_model import new_language_model
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerator() -> Iterator[None]:
+    """Runs of one process share its precision; tests are runs of their own."""
+    yield
+    AcceleratorState._reset_state()
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ def test_an_example_is_what_will_be_asked_and_answered(checkpoint: Checkpoint) -
     assert (asked.ids, asked.slots[0].start) in [(ids[:begin], place) for ids, place, begin in others]
     assert form.tokenizer.decode(ids[begin:]) == f"a red bird{form.tokenizer.eos_token}"
     long, _, begin = example(Pair("image", Path("a.png"), "word " * 400), form, random.Random(1))
-    assert len(long) == any_encode.LONGEST
+    assert len(long) - begin == any_encode.LONGEST + 1
     assert long[-1] == form.ends[0]
 
 
@@ -153,6 +153,7 @@ def test_sounds_and_pictures_may_be_mixed(
     (pairs.parent / "sounds.json").write_text(json.dumps([{"caption": "a tone", "audio_name": "s.wav", "audio_id": 1}] * 2))
     words = [
         "align",
+        "encode",
         str(checkpoint.folder),
         "--pairs",
         str(pairs),
@@ -165,7 +166,7 @@ def test_sounds_and_pictures_may_be_mixed(
         main([*words, "--run", str(tmp_path / "run"), "--batch", "2", "--epochs", "0.5"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert "10 pairs, 3 steps." in said
+    assert "pairs: 10, 3 steps." in said
     assert "Any parts takes audio, image now." in said
     assert read_checkpoint(checkpoint.folder).inputs == ("text", "image", "audio")
     with pytest.raises(SystemExit, match="has an input projection already"):
@@ -177,13 +178,13 @@ def test_at_true_size_a_dry_run_counts_and_loads_nothing(
 ) -> None:
     llama = LlamaConfig(vocab_size=32_000, hidden_size=4096, intermediate_size=11_008, num_hidden_layers=32, num_attention_heads=32)
     llama.save_pretrained(checkpoint.folder / "llm")
-    found = size(checkpoint, Path("imagebind_huge.pth"), read_pairs([pairs]), plan_for(40_000, 1, 18, 4e-4, 3))
+    found = size(checkpoint, Path("imagebind_huge.pth"), plan_for(40_000, 1, 18, 4e-4, 3))
     assert found.trained == 4_198_400  # llama_proj of the published checkpoint
     assert found.whole == 4_198_400 + 6_738_415_616 + 1_073_097_730
     assert found.memory == 2 * 6_738_415_616 + 16 * 4_198_400
     assert found.steps == 741
     with pytest.raises(SystemExit) as ended:
-        main(["align", str(checkpoint.folder), "--pairs", str(pairs), "--imagebind", "imagebind_huge.pth", "--dry-run"])
+        main(["align", "encode", str(checkpoint.folder), "--pairs", str(pairs), "--imagebind", "imagebind_huge.pth", "--dry-run"])
     assert ended.value.code == 0
     assert "(0.05%)" in capsys.readouterr().out
     assert not (checkpoint.folder / "input_projection.safetensors").exists()
@@ -214,6 +215,6 @@ def test_pairs_in_another_form_get_a_sentence(text: str, sentence: str, pairs: P
 def test_what_cannot_be_taught_so_is_refused(pairs: Path, checkpoint: Checkpoint) -> None:
     words = ["--pairs", str(pairs), "--imagebind", str(ENCODER)]
     with pytest.raises(SystemExit, match="Tinyland cannot be taught so"):
-        main(["align", str(CHECKPOINT), *words])
+        main(["align", "encode", str(CHECKPOINT), *words])
     with pytest.raises(SystemExit, match="There is no encoder in"):
-        main(["align", str(checkpoint.folder), "--pairs", str(pairs), "--imagebind", str(pairs.parent)])
+        main(["align", "encode", str(checkpoint.folder), "--pairs", str(pairs), "--imagebind", str(pairs.parent)])
