@@ -77,6 +77,7 @@ def test_an_earlier_medium_goes_with_the_next_message(page: Page) -> None:
 def test_the_kinds_of_media_and_numbers_are_chosen(page: Page) -> None:
     open_sidebar(page)
     page.locator("#settings button").first.click()
+    page.wait_for_timeout(500)  # it opens, and nobody writes before
     page.fill("#seed input", "7")
     page.fill("#steps input[type=number]", "3")
     if page.viewport_size and page.viewport_size["width"] < 1240:
