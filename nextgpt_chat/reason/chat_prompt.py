@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from nextgpt_chat.conversation import Media, Part, Text, Turn
 from nextgpt_chat.errors import SetupError
 from nextgpt_chat.reason.caption_stream import closing, opening
-from nextgpt_chat.reason.prompt import Prompt, Slot
+from nextgpt_chat.reason.prompt import Prompt, Slot, newest
 from nextgpt_chat.reason.signal_tokens import SignalGroups, signal_names
 
 NAMES = {"image": "a picture", "video": "a short clip without sound", "audio": "a sound"}
@@ -92,14 +92,7 @@ class ChatPrompt:
 
         A reply is never kept without its question. The sequence ends where the reply begins, or behind the last reply.
         """
-        every = list(turns)
-        whole = self._written(every)
-        for start in [i for i, turn in enumerate(every) if turn.role == "user"][1:]:
-            if limit is None or len(whole.ids) <= limit:
-                break
-            whole = self._written(every[start:])
-            whole.dropped = start
-        return whole
+        return newest(turns, limit, self._written)
 
     def choices(self, parts: Iterable[Part]) -> list[int]:
         """What the model chose when it wrote these parts: the tokens of text and captions, and of each signal group the first."""

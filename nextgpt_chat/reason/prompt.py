@@ -6,7 +6,7 @@ A medium that a person sent occupies the `input_tokens` of its kind between its 
 group, with the start token before it if it began from another one. Text never turns into a special token, whatever it contains.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerBase
@@ -39,6 +39,21 @@ class Prompt:
         before = len(self.ids)
         self.ids.extend(ids)
         self.answer.extend([answer] * (len(self.ids) - before))
+
+
+def newest(turns: Iterable[Turn], limit: int | None, write: Callable[[list[Turn]], Prompt]) -> Prompt:
+    """What `write` makes of as many of the newest turns as fit in `limit` positions, beginning with a user's, and never fewer than the last one's.
+
+    For forms in which a turn is not written alike at every place; see `PromptFormat` for one in which it is.
+    """
+    every = list(turns)
+    whole = write(every)
+    for start in [i for i, turn in enumerate(every) if turn.role == "user"][1:]:
+        if limit is None or len(whole.ids) <= limit:
+            break
+        whole = write(every[start:])
+        whole.dropped = start
+    return whole
 
 
 class PromptFormat:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from transformers import PreTrainedTokenizerBase
 
 from nextgpt_chat.conversation import Media, Part, Text, Turn
-from nextgpt_chat.reason.prompt import Prompt, Slot
+from nextgpt_chat.reason.prompt import Prompt, Slot, newest
 from nextgpt_chat.reason.signal_tokens import WRAPPERS, SignalGroups, signal_names
 
 HUMAN, ASSISTANT = "### Human: ", "\n### Assistant:"
@@ -65,15 +65,7 @@ class VicunaPrompt:
 
         A reply is never kept without its question. The sequence ends behind `### Assistant:`, or behind the last reply.
         """
-        every = list(turns)
-        starts = [i for i, turn in enumerate(every) if turn.role == "user"]
-        whole = self._written(every)
-        for start in starts[1:]:
-            if limit is None or len(whole.ids) <= limit:
-                break
-            whole = self._written(every[start:])
-            whole.dropped = start
-        return whole
+        return newest(turns, limit, self._written)
 
     def choices(self, parts: Iterable[Part]) -> list[int]:
         """What the model chose when it wrote these parts: the tokens of text, and of each signal group the first, which forced the others."""

@@ -5,7 +5,6 @@ transformer that turns its states at these tokens into the prompt embeddings tha
 captions suffice, and no picture, clip or sound is needed. Hyper-parameters are those of the paper's table 7; the rate falls along a cosine.
 """
 
-import hashlib
 import json
 import random
 import shutil
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import track
 from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken
 from torch import Tensor, nn
@@ -33,6 +31,7 @@ from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.reason.signal_tokens import signal_names
 from nextgpt_chat.training.any_encode import DECAY, LONGEST, WARMUP, Size
+from nextgpt_chat.training.computed_once import computed_once
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 
 RATE, BATCH = 4e-4, 8
@@ -51,8 +50,6 @@ IN_WORDS = ("Repeat this in words: {}", "Say this again: {}", "Only write: {}")
 """Requests after which no medium comes."""
 WORDS_ALONE = 0.25
 """Share of those."""
-SAVED_EVERY = 500
-"""Captions after which an interrupted run can go on."""
 
 
 def check(checkpoint: Checkpoint, kind: str) -> None:
@@ -121,20 +118,16 @@ class Wanted:
 
 def embed(captions: Sequence[str], encoder: CaptionEncoder, folder: Path) -> Wanted:
     """The prompt embeddings of each caption; goes on where it was interrupted."""
-    folder.mkdir(parents=True, exist_ok=True)
-    notes, path = folder / "captions.json", folder / "prompts.npy"
-    told = hashlib.sha256("\n".join([encoder.name, *captions]).encode()).hexdigest()
-    state = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
-    if state.get("captions") != told or not path.is_file():
-        state = {"captions": told, "done": 0}
-        np.lib.format.open_memmap(path, "w+", np.float16, (len(captions), *encoder(captions[0]).shape[1:]))
-    vectors = np.lib.format.open_memmap(path, "r+")
-    for number in track(range(state["done"], len(captions)), "embedding"):
-        vectors[number] = encoder(captions[number])[0].float().cpu().numpy()
-        if (number + 1) % SAVED_EVERY == 0 or number + 1 == len(captions):
-            vectors.flush()
-            notes.write_text(json.dumps({**state, "done": number + 1}), encoding="utf-8")
-    return Wanted(captions, vectors)
+    told = "\n".join([encoder.name, *captions])
+    found = computed_once(
+        folder,
+        told,
+        len(captions),
+        lambda: tuple(encoder(captions[0]).shape[1:]),
+        np.float16,
+        lambda number: encoder(captions[number])[0].float().cpu().numpy(),
+    )
+    return Wanted(captions, found.rows)
 
 
 def train(
@@ -157,7 +150,7 @@ def train(
     if processes().is_main_process:
         embed(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), device, dtype), run)
     processes().wait_for_everyone()
-    wanted = Wanted(captions, np.load(run / "prompts.npy", mmap_mode="r"))
+    wanted = Wanted(captions, np.load(run / "computed.npy", mmap_mode="r"))
     lora = checkpoint.part("lora")
     language = LanguageModel(checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype)
     language.model.requires_grad_(False)

@@ -25,7 +25,7 @@ from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup
 from nextgpt_chat.settings import ReplySettings
-from nextgpt_chat.training import any_decode
+from nextgpt_chat.training import any_decode, computed_once
 from nextgpt_chat.training.any_decode import SIGNALS, Signals, Wanted, batches, embed, example, plan_for, size, train
 from tests.any_parts import PROJECTION, put_together
 from tests.conftest import CHECKPOINT
@@ -91,7 +91,7 @@ def test_pipelines_with_masks_are_refused(tmp_path: Path) -> None:
 
 def test_captions_are_embedded_once(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, asked = CaptionEncoder(checkpoint.part("image_decoder"), torch.device("cpu")), []
-    monkeypatch.setattr(any_decode, "SAVED_EVERY", 2)
+    monkeypatch.setattr(computed_once, "SAVED_EVERY", 2)
 
     class Counted:
         name = encoder.name
@@ -139,7 +139,7 @@ def test_what_is_learnt_depends_on_the_caption_and_is_served(small: Checkpoint, 
     assert described.signals["audio"].model_dump() == {"prefix": "AUD", "count": 8, "queries": 1, "width": 64}
     language = loaded(checkpoint)
     ids = language.tokenizer.convert_tokens_to_ids([f"[AUD{i}]" for i in range(8)])
-    wanted = Wanted(CAPTIONS, np.load(tmp_path / "run" / "prompts.npy"))
+    wanted = Wanted(CAPTIONS, np.load(tmp_path / "run" / "computed.npy"))
     torch.manual_seed(1)
     fresh = Signals(language.model, 8, 1, 64, PROJECTION)
     learnt = Signals(language.model, 8, 1, 64, PROJECTION)

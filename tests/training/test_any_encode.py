@@ -24,7 +24,7 @@ from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.training import any_encode, embedded_pairs
+from nextgpt_chat.training import any_encode, computed_once, embedded_pairs
 from nextgpt_chat.training.any_encode import batches, caption_loss, example, plan_for, size, train
 from nextgpt_chat.training.pairs import Pair, read_pairs
 from nextgpt_chat.weights import load_into
@@ -126,7 +126,7 @@ def test_files_that_cannot_be_read_are_left_out_and_named(pairs: Path, tmp_path:
 def test_embedding_goes_on_where_it_was_interrupted(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told, encoder = read_pairs([pairs]), ImageBind.from_pretrained(ENCODER)
     whole = embedded_pairs.embed(told, encoder, tmp_path / "whole").vectors
-    monkeypatch.setattr(embedded_pairs, "SAVED_EVERY", 2)
+    monkeypatch.setattr(computed_once, "SAVED_EVERY", 2)
     asked: list[str] = []
     real = embedded_pairs.media_tensor
 

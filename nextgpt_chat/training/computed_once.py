@@ -1,0 +1,48 @@
+"""Arrays that take long to compute and are the same in every epoch: kept beside the run, and gone on with where that was interrupted."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from nextgpt_chat.errors import InputError
+
+SAVED_EVERY = 200
+"""Rows after which an interrupted run can go on."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What was computed, and what could not be."""
+
+    rows: np.ndarray
+    """[N, ...], on disk."""
+    wrong: dict[int, str]
+    """Why, by the numbers of the rows, which are left as they are."""
+
+
+def computed_once(
+    folder: Path, told: str, count: int, shape: Callable[[], tuple[int, ...]], dtype: type, row: Callable[[int], np.ndarray]
+) -> Computed:
+    """`count` rows of a `shape`, each made by `row`; a row that raises `InputError` or `OSError` is left out. `told` is what they are made of: if
+    it is another than before, all begins anew."""
+    folder.mkdir(parents=True, exist_ok=True)
+    notes, path, made_of = folder / "computed.json", folder / "computed.npy", hashlib.sha256(told.encode()).hexdigest()
+    state = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
+    if state.get("made_of") != made_of or not path.is_file():
+        state = {"made_of": made_of, "done": 0, "wrong": {}}
+        np.lib.format.open_memmap(path, "w+", dtype, (count, *shape()))
+    rows = np.lib.format.open_memmap(path, "r+")
+    for number in track(range(state["done"], count), "embedding"):
+        try:
+            rows[number] = row(number)
+        except (InputError, OSError) as error:
+            state["wrong"][str(number)] = str(error)
+        if (number + 1) % SAVED_EVERY == 0 or number + 1 == count:
+            rows.flush()
+            notes.write_text(json.dumps(state | {"done": number + 1}), encoding="utf-8")
+    return Computed(rows, {int(number): why for number, why in state["wrong"].items()})
