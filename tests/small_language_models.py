@@ -1,6 +1,7 @@
 """Language models of Transformers' own classes, small and with random weights, saved as the hub serves them, each with a template of its kind."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,6 +11,8 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
     PreTrainedTokenizerFast,
     Qwen2_5OmniConfig,
     Qwen2_5OmniForConditionalGeneration,
@@ -17,9 +20,13 @@ from transformers import (
     Qwen2_5OmniThinkerForConditionalGeneration,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2MoeConfig,
+    Qwen2MoeForCausalLM,
     Qwen2VLImageProcessorPil,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
     WhisperFeatureExtractor,
 )
 
@@ -31,7 +38,11 @@ SIZES = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 2048,
 }
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 MODELS = {
+    "mixtral": (partial(MixtralConfig, num_local_experts=4), MixtralForCausalLM),
+    "qwen2_moe": (partial(Qwen2MoeConfig, shared_expert_intermediate_size=16, **EXPERTS), Qwen2MoeForCausalLM),
+    "qwen3_moe": (partial(Qwen3MoeConfig, **EXPERTS), Qwen3MoeForCausalLM),
     "llama": (LlamaConfig, LlamaForCausalLM),
     "mistral": (MistralConfig, MistralForCausalLM),
     "qwen2": (Qwen2Config, Qwen2ForCausalLM),
@@ -53,6 +64,8 @@ QWEN = (
 PADDING = 16
 """Embeddings behind those of the tokenizer, as the published models have some."""
 TEMPLATES = {"llama": LLAMA, "mistral": MISTRAL, "qwen2": QWEN, "qwen3": QWEN}
+RELATED = {"mixtral": "mistral", "qwen2_moe": "qwen2", "qwen3_moe": "qwen3"}
+"""Kinds that have the template of another one."""
 """Short ones of the kinds of those families: with a place for instructions, and Mistral's without."""
 SPECIAL = ["<|begin|>", "<|end|>", "<|header|>", "<|/header|>", "[INST]", "[/INST]", "<|stop|>"]
 
@@ -71,7 +84,7 @@ def chat_tokenizer(family: str, more: tuple[str, ...] = ()) -> PreTrainedTokeniz
         pad_token="<|end|>",
         extra_special_tokens=[token for token in (*SPECIAL, *more) if token not in ("<|begin|>", "<|end|>")],
     )
-    made.chat_template = TEMPLATES[family]
+    made.chat_template = TEMPLATES[RELATED.get(family, family)]
     return made
 
 

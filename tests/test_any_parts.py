@@ -6,17 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nextgpt_chat.conversation import Conversation, Image, Media, Text, Turn
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, Event, MediaReady, MediaStarted, Notice
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import MOST_MEDIA, Pipeline, load_pipeline
-from nextgpt_chat.reason.language_model import Word
+from nextgpt_chat.reason.language_model import FAMILIES, OMNI, LanguageModel, Word
+from nextgpt_chat.reason.signal_tokens import SignalGroups
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.jobs import parts_of
 from tests.any_parts import put_together
 from tests.conftest import CHECKPOINT, picture
+from tests.small_language_models import save_language_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:Should have t")  # torchsde, of a bound that is met to within rounding
 
@@ -109,6 +112,19 @@ def test_signal_tokens_and_captions_stand_side_by_side(tmp_path: Path) -> None:
     assert next(event.part.sha256 for event in same if isinstance(event, MediaReady)) == media[number].sha256
     shade = pipeline.encoder(picture(pipeline.content, 10)) - pipeline.encoder(picture(pipeline.content, 200))  # type: ignore[misc]
     assert np.abs(shade.numpy()).max() > 0
+
+
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(OMNI)))
+def test_every_kind_of_language_model_reads_and_writes_as_in_one_pass(family: str, tmp_path: Path) -> None:
+    save_language_model(family, tmp_path)
+    model = LanguageModel(tmp_path, None, torch.device("cpu"))
+    prompt, options = model.embed(list(range(20))), {"most": 6, "temperature": 0, "cancelled": lambda: False}
+    written = model.write(prompt, SignalGroups({}), [[10**6]], generator=torch.Generator(), **options)
+    words = [piece.token for piece in written if isinstance(piece, Word)]
+    with torch.inference_mode():
+        logits = model.model(inputs_embeds=torch.cat([prompt, model.embed(words[:-1])], dim=1)).logits[0, -len(words) :]
+    assert logits.argmax(dim=-1).tolist() == words
+    assert len(words) == 6
 
 
 def test_a_reply_that_repeats_itself_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

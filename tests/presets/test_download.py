@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import LlamaForCausalLM
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.presets.preset import LOCK, find_preset, names
 from tests.any_parts import put_together
 from tests.conftest import ROOT
+from tests.convert.official import make
 from tests.stand_in_hub import COMMIT, Hub, running
 
 
@@ -162,3 +165,30 @@ def test_those_of_the_project_describe_whole_models(name: str, tmp_path: Path) -
         described = Checkpoint.model_validate({"format": 1, "name": name, "title": found.title, **found.description})
         assert set(found.sources) == {"llm", *(f"{kind}_decoder" for kind in described.made)}
         assert not any(pattern.endswith((".bin", ".pt", ".pth")) for source in found.sources.values() for pattern in source.files)
+
+
+def test_the_published_model_is_fetched_and_handed_to_the_conversion(tmp_path: Path) -> None:
+    sources, _ = make(tmp_path / "made")
+    model = LlamaForCausalLM.from_pretrained(sources.base, dtype=torch.float16)
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    model.save_pretrained(tmp_path / "delta")
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    sources.imagebind.rename(beside / "imagebind_huge.pth")
+    repos = {"org/official": sources.official, "org/base": sources.base, "org/delta": tmp_path / "delta", "beside": beside}
+    repos |= {f"org/{kind}": folder for kind, folder in sources.decoders.items()}
+    with running(Hub(repos)) as hub:
+        told = json.loads((ROOT / "nextgpt_chat" / "presets" / "nextgpt-7b.json").read_text(encoding="utf-8"))
+        names = {"official": "official", "base": "base", "delta": "delta", **{f"{kind}_decoder": kind for kind in sources.decoders}}
+        for part, name in names.items():
+            told["sources"][part] |= {"repo": f"org/{name}", "files": ["*"]}
+        told["sources"]["imagebind"]["url"] = f"{hub.url}/imagebind_huge.pth"
+        (tmp_path / "small.json").write_text(json.dumps(told), encoding="utf-8")
+        said = run(tmp_path, hub.url, tmp_path / "small.json", "--accept-licences")
+    folder = tmp_path / "checkpoints"
+    assert (folder / "small.parts" / "imagebind" / "imagebind_huge.pth").is_file()
+    assert "LLaMA licence of Meta" in said.stdout
+    assert "Writing: encoder" in said.stdout  # language model and projections went through before
+    assert "does not hold the weights of ImageBind-huge" in said.stderr  # it is narrow
+    assert not (folder / "small").exists()
