@@ -121,6 +121,7 @@ def test_every_kind_of_language_model_reads_and_writes_as_in_one_pass(family: st
     prompt, options = model.embed(list(range(20))), {"most": 6, "temperature": 0, "cancelled": lambda: False}
     written = model.write(prompt, SignalGroups({}), [[10**6]], generator=torch.Generator(), **options)
     words = [piece.token for piece in written if isinstance(piece, Word)]
+    assert model.ends == list(model.tokenizer.convert_tokens_to_ids(["<|end|>", "<|stop|>"]))  # what ends a turn, first
     with torch.inference_mode():
         logits = model.model(inputs_embeds=torch.cat([prompt, model.embed(words[:-1])], dim=1)).logits[0, -len(words) :]
     assert logits.argmax(dim=-1).tolist() == words

@@ -125,6 +125,13 @@ def test_a_large_picture_takes_no_more_than_its_share(pipeline: Pipeline) -> Non
     assert pipeline.encoder.tokens(audio) == round(1.3 * 25)
 
 
+@pytest.mark.parametrize("pixels", [(3, 1000), (1000, 1), (1, 1)])
+def test_a_thin_picture_is_seen_as_well(pixels: tuple[int, int], pipeline: Pipeline) -> None:
+    image, _ = sent(pipeline, pixels)
+    assert isinstance(pipeline.encoder, OwnTowers)
+    assert 0 < pipeline.encoder.tokens(image) <= MOST_PATCHES
+
+
 def test_without_what_prepares_media_it_is_incomplete(tmp_path: Path) -> None:
     put_together(tmp_path / "omni", "omni", {})
     (tmp_path / "omni" / "llm" / "preprocessor_config.json").unlink()

@@ -57,7 +57,10 @@ def main(
             raise InputError("Say where the encoder is: --imagebind imagebind_huge.pth, or the folder imagebind of another model.")
         _encode(checkpoint, told, imagebind, run / stage, epochs, batch or any_encode.BATCH, rate, seed, dry_run)
         return
-    kinds = sorted({pair.kind for pair in told})
+    named = sorted({pair.kind for pair in told})
+    kinds = [kind for kind in named if checkpoint.prompt != "chat" or kind not in checkpoint.signals]
+    for kind in set(named) - set(kinds):
+        _say(f"{checkpoint.title} has signal tokens for this already: {kind}.")
     for kind in kinds:
         any_decode.check(checkpoint, kind)
     for kind in kinds:

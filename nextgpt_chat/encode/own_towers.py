@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoImageProcessor, PreTrainedModel, WhisperFeatureExtractor
@@ -18,6 +19,8 @@ MARKS = {"image": ("<|vision_bos|>", "<|IMAGE|>", "<|vision_eos|>"), "audio": ("
 """Special tokens before a medium, in its places, and behind it."""
 MOST_PATCHES = 768
 """Embeddings of one picture; a larger one is reduced."""
+THINNEST = 100
+"""Times that a picture may be as long as it is wide; a thinner one is made wider by repeating its edge, since the towers refuse it."""
 CACHED_MEDIA = 64
 """Media whose embeddings are kept."""
 
@@ -74,7 +77,10 @@ class OwnTowers:
     def _picture(self, pixels: Any) -> _Seen:
         side = self.pictures.patch_size * self.pictures.merge_size
         size = {"shortest_edge": 4 * side**2, "longest_edge": MOST_PATCHES * side**2}
-        prepared = self.pictures(images=[pixels], size=size, return_tensors="pt").to(self.device)
+        least = -(-max(pixels.shape[:2]) // THINNEST)
+        wider = [(0, max(0, least - side)) for side in pixels.shape[:2]]
+        pixels = np.pad(pixels, (*wider, (0, 0)), mode="edge")
+        prepared = self.pictures(images=[pixels], size=size, input_data_format="channels_last", return_tensors="pt").to(self.device)
         made = self.model.get_image_features(prepared["pixel_values"].to(self.model.dtype), prepared["image_grid_thw"])
         return _Seen(torch.cat(list(made.pooler_output))[None], prepared["image_grid_thw"])
 

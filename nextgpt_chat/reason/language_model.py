@@ -99,10 +99,10 @@ class LanguageModel:
 
     @property
     def ends(self) -> list[int]:
-        """Ids of the tokens at which the base model was taught to end."""
+        """Ids of the tokens at which the base model was taught to end; first the tokenizer's own, which ends a turn."""
         said = self.model.generation_config.eos_token_id
         named = said if isinstance(said, list) else [said]
-        return sorted({int(token) for token in (*named, self.tokenizer.eos_token_id) if token is not None})
+        return list(dict.fromkeys(int(token) for token in (self.tokenizer.eos_token_id, *named) if token is not None))
 
     @property
     def hidden(self) -> int:

@@ -31,7 +31,7 @@ from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.reason.signal_tokens import signal_names
 from nextgpt_chat.training.any_encode import DECAY, LONGEST, WARMUP, Size
-from nextgpt_chat.training.computed_once import computed_once
+from nextgpt_chat.training.computed_once import claim, computed_once
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 
 RATE, BATCH = 4e-4, 8
@@ -54,8 +54,10 @@ WORDS_ALONE = 0.25
 
 def check(checkpoint: Checkpoint, kind: str) -> None:
     """Raises `InputError` for a model that this is not for."""
-    if checkpoint.prompt != "chat" or kind not in checkpoint.captions:
-        raise InputError(f"{checkpoint.title} cannot be taught so. Accepted is a model whose {kind} is among its captions.")
+    if checkpoint.input_projection == "own" or kind not in checkpoint.captions:
+        raise InputError(
+            f"{checkpoint.title} cannot be taught so. Accepted is a model whose {kind} is among its captions, and without towers of its own."
+        )
     if checkpoint.signals and checkpoint.projection != PROJECTION:
         raise InputError(f"The output projections of {checkpoint.title} have another shape than {PROJECTION}.")
 
@@ -148,6 +150,7 @@ def train(
     device = processes().device
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     if processes().is_main_process:
+        claim(run, "\n".join([checkpoint.revision(), kind, f"{plan} {batch} {seed}", *captions]))
         embed(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), device, dtype), run)
     processes().wait_for_everyone()
     wanted = Wanted(captions, np.load(run / "computed.npy", mmap_mode="r"))
@@ -231,12 +234,7 @@ def _write(
     mine = {
         f"{kind}.{name}": tensor.detach().float().cpu().contiguous() for name, tensor in signals.projection.state_dict().items()
     }
-    save_file({**kept, **mine}, weights)
-    old = checkpoint.part("llm.before")
-    shutil.rmtree(old, ignore_errors=True)
-    checkpoint.part("llm").rename(old)
-    new.rename(checkpoint.part("llm"))
-    shutil.rmtree(checkpoint.part("lora"), ignore_errors=True)
+    save_file({**kept, **mine}, weights.with_suffix(".new"))
     prefix, count = SIGNALS[kind]
     queries, width = signals.projection.query_embs.shape[1], signals.projection.out_fc.out_features
     described["captions"] = [other for other in described["captions"] if other != kind]
@@ -244,6 +242,16 @@ def _write(
         kind: {"prefix": prefix, "count": count, "queries": queries, "width": width}
     }
     described["projection"] = shape
-    path.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    shutil.rmtree(old)
+    path.with_suffix(".new").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    # all is on disk; from here on files only change their names
+    for name in ("lora", "llm"):
+        old = checkpoint.part(f"{name}.before")
+        shutil.rmtree(old, ignore_errors=True)
+        if checkpoint.part(name).is_dir():
+            checkpoint.part(name).rename(old)
+    new.rename(checkpoint.part("llm"))
+    weights.with_suffix(".new").replace(weights)
+    path.with_suffix(".new").replace(path)
+    for name in ("lora", "llm"):
+        shutil.rmtree(checkpoint.part(f"{name}.before"), ignore_errors=True)
     read_checkpoint(checkpoint.folder)

@@ -27,6 +27,7 @@ from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.training.alignment import save_weights
+from nextgpt_chat.training.computed_once import claim
 from nextgpt_chat.training.embedded_pairs import Embedded, embed
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pairs import Pair
@@ -106,6 +107,9 @@ def train(
     An interrupted run goes on. Returns the pairs that could be read.
     """
     check(checkpoint)
+    if processes().is_main_process:
+        told = [f"{pair.kind} {pair.path} {pair.caption}" for pair in pairs]
+        claim(run, "\n".join([checkpoint.revision(), str(imagebind.resolve()), f"{epochs} {batch} {rate} {seed}", *told]))
     device = processes().device
     config = encoder_config(imagebind)
     encoder = (from_published(imagebind) if imagebind.suffix == ".pth" else ImageBind.from_pretrained(imagebind)).eval().to(device)
@@ -117,7 +121,8 @@ def train(
     lora = checkpoint.part("lora")
     language = LanguageModel(checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype)
     language.model.requires_grad_(False)
-    form = ChatPrompt(language.tokenizer, {}, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions)
+    signals = {kind: (signal.prefix, signal.count) for kind, signal in checkpoint.signals.items()}
+    form = ChatPrompt(language.tokenizer, signals, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions)
     projection = LinearProjection(config.embedding, language.hidden)
     make = batches(read, form, batch)
     plan = plan_for(len(read.pairs), epochs, batch, rate, processes().num_processes)

@@ -25,6 +25,17 @@ class Computed:
     """Why, by the numbers of the rows, which are left as they are."""
 
 
+def claim(folder: Path, told: str) -> None:
+    """Ties the folder of a run to what it is a run of. Raises `InputError` if it holds another one, with whose state this one would go on."""
+    mark, made_of = folder / "run.txt", hashlib.sha256(told.encode()).hexdigest()
+    if mark.is_file() and mark.read_text(encoding="utf-8") != made_of:
+        raise InputError(
+            f"{folder} holds a run over another model, other pairs or other settings. Delete it, or choose another folder with --run."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(made_of, encoding="utf-8")
+
+
 def computed_once(
     folder: Path, told: str, count: int, shape: Callable[[], tuple[int, ...]], dtype: type, row: Callable[[int], np.ndarray]
 ) -> Computed:
@@ -35,6 +46,7 @@ def computed_once(
     state = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
     if state.get("made_of") != made_of or not path.is_file():
         state = {"made_of": made_of, "done": 0, "wrong": {}}
+        notes.write_text(json.dumps(state), encoding="utf-8")  # before the rows, which are empty from now on
         np.lib.format.open_memmap(path, "w+", dtype, (count, *shape()))
     rows = np.lib.format.open_memmap(path, "r+")
     for number in track(range(state["done"], count), "embedding"):

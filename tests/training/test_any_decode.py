@@ -204,12 +204,41 @@ def test_the_command_trains_what_the_pairs_are_of(
     assert read_checkpoint(checkpoint.folder).captions == ("image", "audio")
     assert "has signal tokens for this now: image" in run()
     assert read_checkpoint(checkpoint.folder).captions == ("audio",)
-    with pytest.raises(SystemExit, match="whose image is among its captions"):
-        main(words)
+    assert "has signal tokens for this already: image" in run()
     with pytest.raises(SystemExit, match="--imagebind"):
         main(["align", "encode", str(checkpoint.folder), "--pairs", str(pairs)])
     with pytest.raises(SystemExit, match="Tinyland cannot be taught so"):
         main(["align", "decode", str(CHECKPOINT), "--pairs", str(pairs)])
+
+
+def test_a_run_of_another_model_is_not_gone_on_with(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    plan = plan_for(4, 1, 2, 1e-2)
+    train(checkpoint, "image", CAPTIONS, tmp_path / "run", plan, batch=2, seed=1)
+    other = put_together(tmp_path / "other", "llama", {"image": "StableDiffusionXLPipeline"})
+    with pytest.raises(InputError, match="holds a run over another model"):
+        train(other, "image", CAPTIONS, tmp_path / "run", plan, batch=2, seed=1)
+    assert read_checkpoint(other.folder).captions == ("image",)
+
+
+def test_an_omni_model_cannot_be_taught_so(tmp_path: Path) -> None:
+    omni = put_together(tmp_path / "omni", "omni", {"image": "StableDiffusionXLPipeline"})
+    with pytest.raises(InputError, match="without towers of its own"):
+        any_decode.check(omni, "image")
+
+
+def test_rows_of_another_run_are_not_taken_for_computed(tmp_path: Path) -> None:
+    def rows(told: str, count: int, fails: bool = False) -> np.ndarray:
+        def row(number: int) -> np.ndarray:
+            if fails and number == 2:
+                raise KeyboardInterrupt
+            return np.full(3, number + 1)
+
+        return computed_once.computed_once(tmp_path, told, count, lambda: (3,), np.float32, row).rows
+
+    first = np.array(rows("a", 5))
+    with pytest.raises(KeyboardInterrupt):
+        rows("b", 4, fails=True)
+    assert np.array_equal(rows("a", 5), first)
 
 
 def test_at_true_size_a_dry_run_counts(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
