@@ -88,6 +88,7 @@ def test_a_picture_says_how_it_was_made_and_can_be_saved(page: Page) -> None:
     details.locator("summary").press("Enter")
     assert "red bird" in details.inner_text()
     assert "50 steps, guidance 2.5" in details.inner_text()
+    page.wait_for_timeout(500)  # a link that is drawn anew while it is pressed is not followed
     with page.expect_download() as saved:
         page.locator("#chat a", has_text="Download").click()
     assert saved.value.suggested_filename.endswith(f"-{seed(page).split(', ')[1].replace(' ', '-')}.png")
