@@ -144,6 +144,17 @@ class Checkpoint(BaseModel):
         return self
 
     @property
+    def lora(self) -> Path | None:
+        """Folder of the adapter of the language model, if there is one."""
+        folder = self.part("lora")
+        return folder if folder.is_dir() else None
+
+    @property
+    def signal_tokens(self) -> dict[str, tuple[str, int]]:
+        """Prefix and count of the signal tokens, by kind."""
+        return {kind: (signal.prefix, signal.count) for kind, signal in self.signals.items()}
+
+    @property
     def made(self) -> tuple[str, ...]:
         """Kinds of media that it makes."""
         return tuple(kind for kind in self.outputs if kind != "text")
@@ -209,7 +220,7 @@ def required_files(checkpoint: Checkpoint) -> list[str]:
         files.append("llm/preprocessor_config.json")
     if checkpoint.signals:
         files.append("output_projections.safetensors")
-    if (checkpoint.folder / "lora").is_dir():
+    if checkpoint.lora:
         files += ["lora/adapter_config.json", "lora/adapter_model.safetensors"]
     for kind in checkpoint.made:
         folder = f"{kind}_decoder"

@@ -67,12 +67,9 @@ class Pipeline:
         self.revision, self.sign = checkpoint.revision(), sign
         self.content = content
         self.device = device
-        lora = checkpoint.part("lora")
         way, _, number = fit.partition("-")
         self.residence = Residence(device, way)
-        self.language_model = LanguageModel(
-            checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype, eight_bit=number == "int8"
-        )
+        self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.lora, device, dtype, eight_bit=number == "int8")
         self.residence.add("language model", self.language_model.model.to)
         hidden = self.language_model.hidden
         self.encoder: MediaEncoder | OwnTowers | None = None

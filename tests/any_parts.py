@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig, Trunk
@@ -21,6 +22,17 @@ DECODING = {
     "audio": {"steps": 2, "max_steps": 4, "guidance": 3.0, "max_guidance": 5.0, "seconds": 1.0},
 }
 PROJECTION = {"hidden": 16, "layers": 1, "heads": 2}
+
+
+def lively(made: Checkpoint) -> Checkpoint:
+    """The same with weights of the language model so large that what stands before a word makes a difference."""
+    language = AutoModelForCausalLM.from_pretrained(made.part("llm"))
+    torch.manual_seed(2)
+    for parameter in language.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=2 * parameter.shape[-1] ** -0.5)
+    language.save_pretrained(made.part("llm"))
+    return made
 
 
 def put_together(folder: Path, family: str, decoders: dict[str, str], **described: Any) -> Checkpoint:

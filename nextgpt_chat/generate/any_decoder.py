@@ -10,7 +10,7 @@ from diffusers import DiffusionPipeline
 from scipy.signal import resample_poly
 from torch import Tensor
 
-from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, save_memory, step_done
+from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, after_step, save_memory, step_done
 from nextgpt_chat.generate.families import FAMILIES
 from nextgpt_chat.media.audio_file import RATE
 
@@ -78,12 +78,7 @@ class AnyDecoder:
     def _callback(self, progress: Progress, stop: Stop) -> dict[str, Any]:
         if not self.family.late_callback:
             return {"callback": lambda step, _time, _latents: step_done(step, progress, stop)}
-
-        def after_step(_pipeline: object, step: int, _time: int, state: dict[str, Any]) -> dict[str, Any]:
-            step_done(step, progress, stop)
-            return state
-
-        return {"callback_on_step_end": after_step}
+        return {"callback_on_step_end": after_step(progress, stop)}
 
     def _rate(self) -> int:
         """Samples in a second of what the pipeline makes."""

@@ -77,6 +77,16 @@ def save_memory(vae: Any, device: torch.device) -> None:
             getattr(vae, able, lambda: None)()
 
 
+def after_step(progress: Progress, stop: Stop) -> Callable[..., dict[str, Any]]:
+    """`step_done` as newer pipelines call it, `callback_on_step_end`."""
+
+    def call(_pipeline: object, step: int, _time: int, state: dict[str, Any]) -> dict[str, Any]:
+        step_done(step, progress, stop)
+        return state
+
+    return call
+
+
 def step_done(step: int, progress: Progress, stop: Stop) -> None:
     """What happens between two denoising steps, the first of which is number 0."""
     if stop():

@@ -4,7 +4,6 @@ The empty prompt's embeddings, which classifier-free guidance needs, are compute
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
-from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, step_done
+from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, after_step
 
 
 class ImageDecoder:
@@ -42,17 +41,12 @@ class ImageDecoder:
 
     def make(self, prompt: Tensor | str, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`."""
-
-        def after_step(_pipeline: object, step: int, _time: int, state: dict[str, Any]) -> dict[str, Any]:
-            step_done(step, progress, stop)
-            return state
-
         common = {
             **({"prompt": prompt} if isinstance(prompt, str) else {"prompt_embeds": prompt.to(self._empty.dtype)}),
             "negative_prompt_embeds": self._empty,
             **how.options(),
             "output_type": "np",
-            "callback_on_step_end": after_step,
+            "callback_on_step_end": after_step(progress, stop),
         }
         if start is None:
             made = self.pipeline(**common, height=self.size, width=self.size)

@@ -47,8 +47,7 @@ def form_of(
     marks: Mapping[str, tuple[str, str, str]] | None = None,
 ) -> Form:
     """The form that the description names; for `tokens` and `marks` see `ChatPrompt`. Raises `SetupError` if the language model does not know it."""
-    signals = {kind: (signal.prefix, signal.count) for kind, signal in checkpoint.signals.items()}
-    tokenizer = language_model.tokenizer
+    signals, tokenizer = checkpoint.signal_tokens, language_model.tokenizer
     if checkpoint.prompt == "vicuna":
         return VicunaPrompt(tokenizer, signals)
     if checkpoint.prompt == "chat":

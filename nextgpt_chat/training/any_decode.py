@@ -140,7 +140,6 @@ def train(
     plan: Plan,
     batch: int,
     seed: int,
-    shape: dict[str, int] | None = None,
 ) -> None:
     """Trains and writes into the checkpoint's folder: the language model with its new tokens, the projection, and the description.
 
@@ -154,22 +153,21 @@ def train(
         embed(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), device, dtype), run)
     processes().wait_for_everyone()
     wanted = Wanted(captions, np.load(run / "computed.npy", mmap_mode="r"))
-    lora = checkpoint.part("lora")
-    language = LanguageModel(checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype)
+    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora, device, dtype)
     language.model.requires_grad_(False)
     left = tuple(other for other in checkpoint.captions if other != kind)
     prefix, count = SIGNALS[kind]
     language.tokenizer.add_tokens(
         [AddedToken(name, special=True, normalized=False) for name in signal_names(prefix, count)], special_tokens=True
     )
-    known = {other: (signal.prefix, signal.count) for other, signal in checkpoint.signals.items()}
-    form = ChatPrompt(language.tokenizer, {**known, kind: SIGNALS[kind]}, left, lambda _: 0, language.ends, checkpoint.instructions)
+    tokens = {**checkpoint.signal_tokens, kind: SIGNALS[kind]}
+    form = ChatPrompt(language.tokenizer, tokens, left, lambda _: 0, language.ends, checkpoint.instructions)
     torch.manual_seed(seed)
     queries, width = wanted.vectors.shape[1:]
-    signals = Signals(language.model, count, queries, width, shape or PROJECTION)
+    signals = Signals(language.model, count, queries, width, PROJECTION)
     trained = fit(signals, plan, batches(wanted, form, kind, batch), lambda module, rows: module(language.model, rows), run, seed)
     if processes().is_main_process:
-        _write(checkpoint, kind, trained, language, form.groups.ids[kind], shape or PROJECTION)
+        _write(checkpoint, kind, trained, language, form.groups.ids[kind])
     processes().wait_for_everyone()
 
 
@@ -208,9 +206,7 @@ def example(caption: str, kind: str, form: ChatPrompt, rng: random.Random, drawn
     return [*asked.ids, *said, *([] if drawn else form.ends[:1])], len(asked.ids)
 
 
-def _write(
-    checkpoint: Checkpoint, kind: str, signals: Any, language: LanguageModel, ids: tuple[int, ...], shape: dict[str, int]
-) -> None:
+def _write(checkpoint: Checkpoint, kind: str, signals: Any, language: LanguageModel, ids: tuple[int, ...]) -> None:
     """The language model is written beside the old one and takes its place when it is whole; a LoRA is merged by then."""
     model, new = language.model, checkpoint.part("llm.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -241,7 +237,7 @@ def _write(
     described["signals"] = described.get("signals", {}) | {
         kind: {"prefix": prefix, "count": count, "queries": queries, "width": width}
     }
-    described["projection"] = shape
+    described["projection"] = PROJECTION
     path.with_suffix(".new").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     # all is on disk; from here on files only change their names
     for name in ("lora", "llm"):

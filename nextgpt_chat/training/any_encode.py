@@ -118,11 +118,11 @@ def train(
     processes().wait_for_everyone()
     read = embed(pairs, encoder, run)
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    lora = checkpoint.part("lora")
-    language = LanguageModel(checkpoint.part("llm"), lora if lora.is_dir() else None, device, dtype)
+    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora, device, dtype)
     language.model.requires_grad_(False)
-    signals = {kind: (signal.prefix, signal.count) for kind, signal in checkpoint.signals.items()}
-    form = ChatPrompt(language.tokenizer, signals, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions)
+    form = ChatPrompt(
+        language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
+    )
     projection = LinearProjection(config.embedding, language.hidden)
     make = batches(read, form, batch)
     plan = plan_for(len(read.pairs), epochs, batch, rate, processes().num_processes)

@@ -27,7 +27,7 @@ from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.training import any_decode, computed_once
 from nextgpt_chat.training.any_decode import SIGNALS, Signals, Wanted, batches, embed, example, plan_for, size, train
-from tests.any_parts import PROJECTION, put_together
+from tests.any_parts import PROJECTION, lively, put_together
 from tests.conftest import CHECKPOINT
 from tests.small_pipelines import save
 
@@ -46,16 +46,6 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     monkeypatch.setattr(any_decode, "PROJECTION", PROJECTION)
     decoding = {"audio": {"steps": 2, "max_steps": 4, "guidance": 2.0, "max_guidance": 5.0, "seconds": 2.048}}
     return lively(put_together(tmp_path / "small", "qwen2", {"audio": "tinyland"}, decoding=decoding, instructions="Talk."))
-
-
-def lively(made: Checkpoint) -> Checkpoint:
-    language = AutoModelForCausalLM.from_pretrained(made.part("llm"))
-    torch.manual_seed(2)
-    for parameter in language.parameters():
-        if parameter.dim() > 1:  # so large that what stands before a word makes a difference
-            torch.nn.init.normal_(parameter, std=2 * parameter.shape[-1] ** -0.5)
-    language.save_pretrained(made.part("llm"))
-    return made
 
 
 def form_of(language: LanguageModel) -> ChatPrompt:

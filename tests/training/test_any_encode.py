@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import LlamaConfig
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.cli import main
@@ -28,7 +28,7 @@ from nextgpt_chat.training import any_encode, computed_once, embedded_pairs
 from nextgpt_chat.training.any_encode import batches, caption_loss, example, plan_for, size, train
 from nextgpt_chat.training.pairs import Pair, read_pairs
 from nextgpt_chat.weights import load_into
-from tests.any_parts import put_together
+from tests.any_parts import lively, put_together
 from tests.conftest import CHECKPOINT
 
 ENCODER = CHECKPOINT / "imagebind"
@@ -50,14 +50,7 @@ def pairs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
-    made = put_together(tmp_path / "checkpoints" / "any", "qwen2", {})
-    language = AutoModelForCausalLM.from_pretrained(made.part("llm"))
-    torch.manual_seed(2)
-    for parameter in language.parameters():
-        if parameter.dim() > 1:  # so large that what stands before a word makes a difference
-            torch.nn.init.normal_(parameter, std=2 * parameter.shape[-1] ** -0.5)
-    language.save_pretrained(made.part("llm"))
-    return made
+    return lively(put_together(tmp_path / "checkpoints" / "any", "qwen2", {}))
 
 
 def plain_form(checkpoint: Checkpoint) -> ChatPrompt:
