@@ -5,15 +5,17 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.errors import BusyError, InputError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.access import owned
+from nextgpt_chat.store.annotation_tables import CampaignRow, ItemRow
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.quota import count_jobs
+from nextgpt_chat.store.raters import withdraw
 from nextgpt_chat.store.tables import AssetRow, ConversationRow, JobRow, MessageRow, PartRow, UserRow, now
 
 log = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ class Library:
         with self.database.session() as session:
             kept = select(ConversationRow.id).where(ConversationRow.user_id == user)
             _check_quiet(session, JobRow.conversation_id.in_(kept))
+            withdraw(session, ItemRow.owner_id == user)
             count = self._remove(session, list(session.scalars(kept)))
             session.execute(delete(UserRow).where(UserRow.id == user))
             return count
@@ -109,7 +112,8 @@ class Library:
         uploaded and never sent. Returns how many files that were."""
         over = ConversationRow.deleted < now() - UNUSED
         if self.settings.retention_days is not None:
-            over = or_(over, ConversationRow.updated < now() - timedelta(days=self.settings.retention_days))
+            old = ConversationRow.updated < now() - timedelta(days=self.settings.retention_days)
+            over = or_(over, and_(old, ConversationRow.user_id.not_in(select(CampaignRow.user_id))))
         with self.database.session() as session:
             self._remove(session, list(session.scalars(select(ConversationRow.id).where(over))))
         before = time.time() - UNUSED.total_seconds()
@@ -123,7 +127,11 @@ class Library:
         return len(left)
 
     def _remove(self, session: Session, conversations: list[str]) -> int:
-        """Deletes conversations with their messages. Files that nothing refers to any more lose their rows and are deleted."""
+        """Deletes conversations with their messages. Files that nothing refers to any more lose their rows and are deleted.
+
+        Copies of them in campaigns go with the next sweep.
+        """
+        withdraw(session, ItemRow.source_id.in_(conversations))
         for conversation in conversations:
             # The branches are cut into single messages first: SQLite follows a chain of cascades only 1,000 deep.
             session.execute(update(MessageRow).where(MessageRow.conversation_id == conversation).values(parent_id=None))

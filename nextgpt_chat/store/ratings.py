@@ -1,16 +1,22 @@
 """What people think of replies and of single media in them: thumbs, with reasons."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.errors import InputError, NotFoundError
 from nextgpt_chat.store.access import owned_message
+from nextgpt_chat.store.annotation_tables import JudgementRow
+from nextgpt_chat.store.audit import record
 from nextgpt_chat.store.database import Database
 from nextgpt_chat.store.messages import media_rows
-from nextgpt_chat.store.tables import RatingRow, now
+from nextgpt_chat.store.raters import rater_of
+from nextgpt_chat.store.tables import MessageRow, RatingRow, now
 
+THUMB = "thumb"
+"""The criterion of these judgements."""
 WHOLE = -1
 """In the place of a medium's number: the reply as a whole."""
 REASONS = {"instruction": "not what I asked for", "quality": "looks or sounds wrong", "modality": "wrong kind of answer", "harm": "harmful"}  # fmt: skip
@@ -46,20 +52,32 @@ class Ratings:
                 session.add(RatingRow(message_id=message, medium=medium, value=value, reasons=[]))
             elif row.value == value:
                 session.delete(row)
+                value = 0
             else:
                 row.value, row.reasons, row.updated = value, [], now()
+            _keep(session, user, reply, medium, value, [])
 
     def reason(self, user: str, message: str, medium: int, reason: str) -> None:
         """Adds a reason to a judgement, or takes it back."""
         if reason not in REASONS:
             raise InputError(f"The reasons are: {', '.join(REASONS)}.")
         with self.database.session() as session:
-            owned_message(session, user, message, "assistant")
+            reply, _ = owned_message(session, user, message, "assistant")
             row = session.get(RatingRow, (message, medium))
             if row is None:
                 raise NotFoundError("There is no judgement to which a reason could be given.")
             row.reasons = [key for key in REASONS if (key in row.reasons) != (key == reason)]
             row.updated = now()
+            _keep(session, user, reply, medium, row.value, row.reasons)
+
+
+def _keep(session: Session, user: str, reply: MessageRow, medium: int, value: int, reasons: list[str]) -> None:
+    """Adds a judgement to those of the annotators' desk, and to the record: 1, -1, or 0 when it was taken back."""
+    rater, subject = rater_of(session, user).id, "reply" if medium == WHOLE else str(medium)
+    said: dict[str, Any] = {"score": value, "text": " ".join(reasons) or None}
+    session.add(JudgementRow(rater_id=rater, message_id=reply.id, subject=subject, criterion=THUMB, **said))
+    made = {"model": reply.model, "seed": reply.stats.get("seed")}
+    record(session, rater, "thumb", rater, message=reply.id, subject=subject, **said, **made)
 
 
 def ratings_of(session: Session, messages: list[str]) -> dict[str, dict[int, Rating]]:

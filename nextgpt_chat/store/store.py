@@ -9,6 +9,7 @@ from nextgpt_chat.store.conversations import Conversations
 from nextgpt_chat.store.database import Database, open_database
 from nextgpt_chat.store.jobs import Jobs
 from nextgpt_chat.store.library import Library
+from nextgpt_chat.store.raters import Consents
 from nextgpt_chat.store.ratings import Ratings
 from nextgpt_chat.store.shares import Shares
 
@@ -25,6 +26,7 @@ class Store:
     ratings: Ratings
     shares: Shares
     accounts: Accounts
+    consents: Consents
 
     def close(self) -> None:
         """Closes the database."""
@@ -44,4 +46,5 @@ def open_store(settings: Settings) -> Store:
         Ratings(database),
         Shares(database, conversations),
         Accounts(database),
+        Consents(database),
     )

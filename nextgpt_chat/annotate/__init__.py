@@ -1,0 +1,1 @@
+"""Judging answers: campaigns, assignments, statistics, data sets."""

@@ -1,0 +1,121 @@
+"""Which task an annotator gets next: what has been judged least, in balance between the systems, with known and repeated ones among them."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from nextgpt_chat.store.annotation_tables import AnswerRow, AssignmentRow, CampaignRow, ItemRow, RaterRow, TaskRow
+from nextgpt_chat.store.tables import now
+
+GAP = 5
+"""Tasks between the first and the second time that somebody sees one."""
+
+
+@dataclass(frozen=True)
+class Picked:
+    """A task, and how it will be shown."""
+
+    task: str
+    round: int
+    swapped: bool
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    task: str
+    number: int
+    pair: tuple[str, str]
+    gold: bool
+    taken: int
+    """How many have judged it, or have it on their screens."""
+
+
+def choose(session: Session, campaign: CampaignRow, rater: RaterRow) -> Picked | None:
+    """The next task for a rater; None if there is none for them now. The campaign's row is locked, so that two choices see each other."""
+    session.execute(select(CampaignRow.id).where(CampaignRow.id == campaign.id).with_for_update())
+    mine = _mine(session, campaign, rater)
+    usual, golds = _open_to(session, campaign, rater)
+    known = {task for _, task, gold in mine if gold}
+    if golds and len(known) + 0.5 <= campaign.plan["golds"] * (len(mine) + 1):
+        return _fresh(min(golds, key=lambda one: _draw(campaign, rater, one.task)), campaign, rater)
+    if again := _again(campaign, mine):
+        return Picked(again.task_id, 1, not again.swapped)
+    if not usual:
+        return None
+    pairs = Counter[tuple[str, str]]()
+    for one in usual:
+        pairs[one.pair] += one.taken
+    best = min(usual, key=lambda one: (one.taken, pairs[one.pair], _draw(campaign, rater, one.task)))
+    return _fresh(best, campaign, rater)
+
+
+def remaining(session: Session, campaign: CampaignRow, rater: RaterRow | None) -> tuple[int, int]:
+    """How many tasks of a campaign a rater has judged, and how many could be theirs now."""
+    usual, _ = _open_to(session, campaign, rater)
+    mine = _mine(session, campaign, rater) if rater else []
+    at_work = sum(row.status == "open" for row, _, _ in mine)
+    return sum(row.status == "done" for row, _, _ in mine), at_work + (len(usual) if campaign.status == "open" else 0)
+
+
+def _open_to(session: Session, campaign: CampaignRow, rater: RaterRow | None) -> tuple[list[_Candidate], list[_Candidate]]:
+    """The tasks that a rater may get, and those of them whose answer is known (which count as usual ones where there are no others)."""
+    first, second = aliased(AnswerRow), aliased(AnswerRow)
+    taken = (
+        select(func.count())
+        .where(AssignmentRow.task_id == TaskRow.id, AssignmentRow.round == 0)
+        .where(or_(AssignmentRow.status == "done", (AssignmentRow.status == "open") & (AssignmentRow.until > now())))
+        .scalar_subquery()
+    )
+    rows = (
+        select(TaskRow.id, TaskRow.number, first.system, second.system, TaskRow.gold, taken)
+        .join(first, first.id == TaskRow.first_id)
+        .outerjoin(second, second.id == TaskRow.second_id)
+        .join(ItemRow, ItemRow.id == TaskRow.item_id)
+        .where(TaskRow.campaign_id == campaign.id, ItemRow.conversation_id.is_not(None), first.status == "ready")
+        .where(or_(TaskRow.second_id.is_(None), second.status == "ready"))
+    )
+    if rater is not None:
+        seen = select(AssignmentRow.task_id).where(AssignmentRow.rater_id == rater.id)
+        rows = rows.where(TaskRow.id.not_in(seen), or_(ItemRow.owner_id.is_(None), ItemRow.owner_id != rater.user_id))
+    found = [
+        _Candidate(task, number, (one, other or ""), bool(gold), count)
+        for task, number, one, other, gold, count in session.execute(rows)
+    ]
+    golds = [one for one in found if one.gold]
+    only_golds = bool(golds) and all(session.scalars(select(TaskRow.gold).where(TaskRow.campaign_id == campaign.id)))
+    usual = [one for one in found if (only_golds or not one.gold) and one.taken < campaign.plan["overlap"]]
+    return usual, [] if only_golds else golds
+
+
+def _mine(session: Session, campaign: CampaignRow, rater: RaterRow) -> list[tuple[AssignmentRow, str, bool]]:
+    """A rater's assignments in order, each with its task and whether its answer is known."""
+    rows = session.execute(
+        select(AssignmentRow, TaskRow.id, TaskRow.gold)
+        .join(TaskRow, TaskRow.id == AssignmentRow.task_id)
+        .where(TaskRow.campaign_id == campaign.id, AssignmentRow.rater_id == rater.id)
+        .order_by(AssignmentRow.opened, AssignmentRow.id)
+    )
+    return [(row, task, bool(gold)) for row, task, gold in rows]
+
+
+def _again(campaign: CampaignRow, mine: Sequence[tuple[AssignmentRow, str, bool]]) -> AssignmentRow | None:
+    """The oldest task that may come a second time, if one is due."""
+    done = [row for row, _, gold in mine if row.round == 0 and row.status == "done" and not gold]
+    repeated = {row.task_id for row, _, _ in mine if row.round == 1}
+    if len(repeated) + 1 > campaign.plan["repeats"] * len(done):
+        return None
+    recent = {row.task_id for row, _, _ in mine[-GAP:]}
+    return next((row for row in done if row.task_id not in repeated | recent), None)
+
+
+def _fresh(one: _Candidate, campaign: CampaignRow, rater: RaterRow) -> Picked:
+    return Picked(one.task, 0, bool(one.pair[1]) and _draw(campaign, rater, one.task, "side") % 2 == 1)
+
+
+def _draw(campaign: CampaignRow, rater: RaterRow, *what: str) -> int:
+    """A number that looks random and comes out the same whenever it is drawn."""
+    return int.from_bytes(hashlib.sha256("|".join([str(campaign.plan["seed"]), rater.id, *what]).encode()).digest()[:8])

@@ -1,0 +1,214 @@
+"""Campaigns for Label Studio and back: its labelling configuration, its tasks with the judgements that are there, and judgements given there.
+
+Which systems answered stands in a task's `meta`, which Label Studio does not show to annotators.
+"""
+
+import html
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nextgpt_chat.annotate.campaigns import campaign_of, found, newest_guidelines
+from nextgpt_chat.annotate.judgements import Judgement
+from nextgpt_chat.annotate.material import Answer, Material
+from nextgpt_chat.annotate.preferences import Names
+from nextgpt_chat.annotate.sheet import Question, questions
+from nextgpt_chat.conversation import Text, Turn
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.store.annotation_tables import AnswerRow, AssignmentRow, JudgementRow, RaterRow, TaskRow
+from nextgpt_chat.store.audit import record
+from nextgpt_chat.store.messages import turn_of
+from nextgpt_chat.store.tables import MessageRow, now
+
+MOST_TASKS = 20_000
+"""Tasks of one file that is read."""
+CHOICES = ("first", "second", "tie", "bad")
+TAGS = {"image": '<img src="{}" style="max-width:100%">', "audio": '<audio controls src="{}"></audio>', "video": '<video controls src="{}" style="max-width:100%"></video>'}  # fmt: skip
+LOCAL = "/data/local-files/?d="
+"""Where Label Studio serves files of a local folder that is set up as its storage."""
+
+
+def config(material: Material) -> str:
+    """The labelling configuration: the request, the answers, and a control for every question that some task asks."""
+    pairwise = material.mode == "pairwise"
+    shown = ["request", "first", "second"] if pairwise else ["request", "first"]
+    lines = [
+        "<View>",
+        *(f'  <Header value={quoteattr(name.capitalize())}/>\n  <HyperText name="{name}" value="${name}"/>' for name in shown),
+    ]
+    for question in _all_questions(material):
+        name = _name(question)
+        lines.append(f"  <Header value={quoteattr(f'{question.title}: {question.criterion.question}')}/>")
+        if pairwise:
+            choices = "".join(f'<Choice value="{choice}"/>' for choice in CHOICES)
+            lines.append(f'  <Choices name="{name}" toName="request" choice="single-radio">{choices}</Choices>')
+        else:
+            lines.append(f'  <Rating name="{name}" toName="request" maxRating="5"/>')
+    lines += ['  <TextArea name="comment" toName="request" placeholder="Comment"/>', "</View>"]
+    return "\n".join(lines) + "\n"
+
+
+def tasks(material: Material, names: Names) -> list[dict[str, Any]]:
+    """Every task with the judgements that were given; each annotator has a number."""
+    answers = {answer.id: answer for answer in material.answers}
+    given: dict[tuple[str, tuple[str, ...]], list[Judgement]] = defaultdict(list)
+    for row in material.judgements:
+        given[row.task, row.answers].append(row)
+    raters = {name: number for number, name in enumerate(sorted({row.rater for row in material.judgements}), 1)}
+    made = []
+    for (task, ids), rows in given.items():
+        shown = [answers[one] for one in ids]
+        data = {"request": _page(shown[0].prompt, names)} | {
+            name: _page([answer.turn], names) for name, answer in zip(("first", "second"), shown, strict=False)
+        }
+        by_assignment: dict[str, list[Judgement]] = defaultdict(list)
+        for row in rows:
+            by_assignment[row.assignment].append(row)
+        annotations = [
+            {
+                "completed_by": raters[said[0].rater],
+                "created_at": said[0].at.isoformat(),
+                "lead_time": said[0].seconds,
+                "result": [result for row in said if (result := _result(row))],
+            }
+            for said in by_assignment.values()
+        ]
+        meta = {"task": task, "item": shown[0].item, "systems": [answer.system for answer in shown]}
+        made.append({"data": data, "meta": meta, "annotations": annotations})
+    return made
+
+
+def _all_questions(material: Material) -> list[Question]:
+    """What is asked of any answers of the campaign, each once."""
+    found_questions: dict[str, Question] = {}
+    by_item: dict[int, list[Answer]] = defaultdict(list)
+    for answer in material.answers:
+        by_item[answer.item].append(answer)
+    for group in by_item.values():
+        turns = [answer.turn for answer in group]
+        shown = [turns] if material.mode == "pairwise" else [[turn] for turn in turns]
+        for some in shown:
+            for question in questions(material.criteria, some if len(some) < 3 else some[:2]):
+                found_questions.setdefault(question.key, question)
+    return list(found_questions.values())
+
+
+def _name(question: Question) -> str:
+    return question.key.replace("/", "__")
+
+
+def _result(row: Judgement) -> dict[str, Any] | None:
+    if row.criterion == "flag":
+        return None
+    if row.criterion == "comment":
+        return {"from_name": "comment", "to_name": "request", "type": "textarea", "value": {"text": [row.text]}}
+    name = f"{row.subject}__{row.criterion}"
+    if row.score is not None:
+        return {"from_name": name, "to_name": "request", "type": "rating", "value": {"rating": row.score}}
+    return {"from_name": name, "to_name": "request", "type": "choices", "value": {"choices": [row.choice]}}
+
+
+def _page(turns: Sequence[Turn], names: Names) -> str:
+    """Turns as HTML; files are where Label Studio serves a local folder."""
+    pieces = []
+    for turn in turns:
+        who = "<p><b>User</b></p>" if len(turns) > 1 and turn.role == "user" else "<p><b>Model</b></p>" if len(turns) > 1 else ""
+        pieces.append(who)
+        for part in turn.parts:
+            if isinstance(part, Text):
+                pieces.append(f"<p>{html.escape(part.text)}</p>")
+            elif part.sha256 in names:
+                pieces.append(TAGS[part.kind].format(html.escape(LOCAL + names[part.sha256])))
+    return "".join(pieces)
+
+
+def bring_in(session: Session, content: ContentStore, campaign: str, exported: Any) -> int:
+    """Takes judgements that were given in Label Studio into a campaign whose tasks were made there by `tasks`; returns how many people's items.
+
+    What was taken before is not taken again. Raises `InputError` for a file that is no export, for tasks of another campaign, and for
+    judgements that are not complete; then nothing is taken.
+    """
+    row = found(session, campaign)
+    about = campaign_of(session, row)
+    if not isinstance(exported, list) or len(exported) > MOST_TASKS or not all(isinstance(one, dict) for one in exported):
+        raise InputError(
+            f"The file is no export of Label Studio: it has a list of up to {MOST_TASKS:,} tasks (JSON, not JSON-MIN)."
+        )
+    told, taken = newest_guidelines(session, row.id).version, 0
+    for number, task_json in enumerate(exported, 1):
+        meta, annotations = task_json.get("meta"), task_json.get("annotations")
+        task = session.get(TaskRow, str(meta.get("task"))) if isinstance(meta, dict) else None
+        if task is None or task.campaign_id != row.id:
+            raise InputError(f"Task {number} of the file is none of the campaign {about.name!r}.")
+        answers = [session.get_one(AnswerRow, one) for one in (task.first_id, task.second_id) if one]
+        turns = [_turn(session, content, answer) for answer in answers]
+        asked = {_name(question): question for question in questions(about.criteria, turns)}
+        for annotation in annotations if isinstance(annotations, list) else ():
+            if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
+                continue
+            rows = _rows(annotation, asked, about.mode, f"Task {number} of the file")
+            rater = _rater(session, row.id, annotation.get("completed_by"))
+            same = select(AssignmentRow.id).where(AssignmentRow.task_id == task.id, AssignmentRow.rater_id == rater.id)
+            if session.scalar(same):
+                continue
+            seconds = annotation.get("lead_time")
+            spent = min(float(seconds), 86_400.0) if isinstance(seconds, int | float) and seconds > 0 else 0.0
+            assignment = AssignmentRow(
+                task_id=task.id, rater_id=rater.id, round=0, swapped=False, status="done", until=now(), guideline=told, draft={},
+                seconds=spent, revision=1, sent=now(),
+            )  # fmt: skip
+            session.add(assignment)
+            session.flush()
+            message = answers[0].message_id if len(answers) == 1 else None
+            for said in rows:
+                session.add(JudgementRow(rater_id=rater.id, assignment_id=assignment.id, message_id=message, revision=1, **said))
+            record(session, row.id, "imported", rater.id, assignment.id, source="Label Studio", judgements=rows, guideline=told)
+            taken += 1
+    return taken
+
+
+def _turn(session: Session, content: ContentStore, answer: AnswerRow) -> Turn:
+    message = session.scalar(select(MessageRow).where(MessageRow.id == answer.message_id))
+    return turn_of(message, content) if message else Turn("assistant", ())
+
+
+def _rows(annotation: dict[str, Any], asked: dict[str, Question], mode: str, place: str) -> list[dict[str, Any]]:
+    """One annotation as judgements. Raises `InputError` if it is not complete or says what cannot be said."""
+    said: dict[str, dict[str, Any]] = {}
+    results = annotation.get("result")
+    for result in results if isinstance(results, list) else ():
+        value = result.get("value") if isinstance(result, dict) else None
+        name = str(result.get("from_name")) if isinstance(result, dict) else ""
+        if not isinstance(value, dict):
+            raise InputError(f"{place}: an answer has no value.")
+        if name == "comment":
+            said[name] = {"subject": "reply", "criterion": "comment", "text": " ".join(map(str, value.get("text") or ()))[:2_000]}
+        elif name in asked:
+            question = asked[name]
+            judged = {"choice": (value.get("choices") or [None])[0]} if mode == "pairwise" else {"score": value.get("rating")}
+            right = judged.get("choice") in CHOICES if mode == "pairwise" else judged.get("score") in (1, 2, 3, 4, 5)
+            if not right:
+                raise InputError(f"{place}: {question.title!r} has the value {next(iter(judged.values()))!r}.")
+            said[name] = {"subject": question.subject, "criterion": question.criterion.key, **judged}
+    if missing := [question.title for name, question in asked.items() if name not in said]:
+        raise InputError(f"{place}: {missing[0]!r} is not judged.")
+    return list(said.values())
+
+
+def _rater(session: Session, campaign: str, completed_by: Any) -> RaterRow:
+    """The rater that somebody of Label Studio is in this campaign."""
+    named = completed_by.get("id") if isinstance(completed_by, dict) else completed_by
+    identity = uuid.uuid5(uuid.NAMESPACE_OID, f"label studio {campaign} {re.sub(r'[^ -~]', '', str(named))}").hex
+    row = session.get(RaterRow, identity)
+    if row is None:
+        row = RaterRow(id=identity, user_id=None, consent=0)
+        session.add(row)
+        session.flush()
+    return row
