@@ -7,12 +7,17 @@ from collections.abc import Callable, Sequence
 
 from starlette.middleware import Middleware
 
+from nextgpt_chat.annotate.answers import EVERY as ANSWERS_EVERY
+from nextgpt_chat.annotate.answers import Answering
+from nextgpt_chat.annotate.campaigns import Campaigns
+from nextgpt_chat.annotate.desk import Desk
 from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.engine.models import Models
 from nextgpt_chat.engine.periodic import Periodic
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import SetupError
 from nextgpt_chat.events import Model
+from nextgpt_chat.media.blind import Blind
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.snapshot import Snapshot
@@ -21,6 +26,8 @@ from nextgpt_chat.ui.chat_page import ChatPage
 from nextgpt_chat.ui.i18n import TRANSLATED
 from nextgpt_chat.ui.theme import CSS, HEAD, theme
 from nextgpt_chat.web.account_page import AccountPage
+from nextgpt_chat.web.annotate_admin import AdminPages
+from nextgpt_chat.web.annotate_desk import DeskPage
 from nextgpt_chat.web.openid import OpenID
 from nextgpt_chat.web.rate_limit import RateLimit
 from nextgpt_chat.web.routes import routes
@@ -49,13 +56,25 @@ class App:
         client = (settings.oauth_client_id, settings.oauth_client_secret.get_secret_value())
         self.openid = OpenID(self.visitors, accounts, key, settings.oauth_provider, client, settings.admins) if client[0] else None
         self.account_page = AccountPage(self.visitors, accounts, settings.accounts, self.openid.name if self.openid else "")
+        blind = Blind(settings.data / "blind")
+        campaigns = Campaigns(self.store, settings)
+        self.desk_page = DeskPage(self.visitors, campaigns, Desk(self.store), blind)
+        self.admin_pages = AdminPages(self.visitors, campaigns, self.models.names)
+        answering = Answering(self.store.database, self._ready, self.models.notify)
         self.chores = [Periodic("removal of what is left over", self.store.library.sweep)]
+        self.chores.append(Periodic("removal of files for annotators", blind.sweep))
+        self.chores.append(Periodic("campaigns' answers", answering, ANSWERS_EVERY))
         if self.snapshot:
             self.chores.append(Periodic("snapshot", self.snapshot.write))
         self.page = ChatPage(settings, self.models, self.store, self.visitors)
 
     def _engine(self, checkpoint: Checkpoint, load: Load) -> Worker:
         return Worker(self.store.jobs, lambda: load(self.store.content), checkpoint.name)
+
+    def _ready(self) -> dict[str, Callable[[], str]]:
+        """The models that are loaded, each with the revision of its weights."""
+        pairs = zip(self.models.checkpoints, self.models.workers, strict=True)
+        return {checkpoint.name: checkpoint.revision for checkpoint, worker in pairs if worker.state == "ready"}
 
     def launch(self) -> str:
         """Starts to serve in the background and returns the address. Raises `SetupError` if the port is taken."""
@@ -92,6 +111,8 @@ class App:
                 "routes": [
                     *routes(self.visitors, self.store, self.models),
                     *self.account_page.routes(),
+                    *self.admin_pages.routes(),
+                    *self.desk_page.routes(),
                     *(self.openid.routes() if self.openid else ()),
                 ],
                 "middleware": [

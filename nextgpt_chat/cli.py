@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "measure a model on scenes that it never saw, or on a folder of yours",
     "download": "fetch a model's parts from the Hugging Face hub",
     "convert": "make a model of the published NExT-GPT 7B",
+    "annotate": "make campaigns in which people judge answers, and take their results",
     "account": "list accounts, give roles, set forgotten passwords",
     "doctor": "say what this machine can run and what is missing",
 }

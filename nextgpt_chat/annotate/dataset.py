@@ -21,7 +21,7 @@ from datasets import (
 )
 
 from nextgpt_chat import __version__
-from nextgpt_chat.annotate.card import card
+from nextgpt_chat.annotate.data_card import card
 from nextgpt_chat.annotate.label_studio import config, tasks
 from nextgpt_chat.annotate.material import Answer, Material
 from nextgpt_chat.annotate.preferences import Names, kto, messages, preferences
@@ -63,7 +63,7 @@ KTO = Features(
 
 
 def write_dataset(material: Material, report: Report | None, folder: Path) -> None:
-    """Writes the data set into an empty folder. Raises `InputError` if there is nothing to write or too much."""
+    """Writes the data set into a folder, which is made. Raises `InputError` if there is nothing to write or too much."""
     if not material.answers:
         raise InputError("There is nothing to write yet: no answer is finished, or nobody agreed to have theirs used.")
     media = {

@@ -1,6 +1,7 @@
-"""A report in words and figures, as Markdown tables: for a terminal and for a data card."""
+"""A report in words and tables: the same for a page, a terminal and a data card."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from nextgpt_chat.annotate.agreement import Alpha, Share
 from nextgpt_chat.annotate.clustered import Estimate
@@ -9,26 +10,48 @@ from nextgpt_chat.annotate.report import Measure, Report
 from nextgpt_chat.media.names import NOUNS
 
 
-def as_markdown(report: Report) -> str:
-    """The whole report."""
+@dataclass(frozen=True)
+class Table:
+    """Rows below a head."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Paragraphs and tables below a title."""
+
+    title: str
+    blocks: Sequence[str | Table]
+
+
+def as_markdown(report: Report, level: int = 1) -> str:
+    """The whole report; its title is a heading of that level."""
+    blocks = [f"{'#' * level} {report.campaign}", summary(report)]
+    for section in sections(report):
+        blocks.append(f"{'#' * (level + 1)} {section.title}")
+        blocks += ["\n".join(_lines(block)) if isinstance(block, Table) else block for block in section.blocks]
+    return "\n\n".join(blocks) + "\n"
+
+
+def summary(report: Report) -> str:
+    """How much was judged, and what is left out."""
     counts = report.counts
-    lines = [
-        f"# {report.campaign}",
-        "",
+    flags = ", ".join(f"{name} {count}" for name, count in sorted(report.flags.items()))
+    return (
         f"{report.judgements} judgements by {len(report.raters)} annotators; {counts.done} of {counts.wanted} wanted items are done, "
-        f"{counts.skipped} were skipped. {report.left_out} judgements are left out, since an answer gave away who made it.",
-    ]
-    if report.flags:
-        lines += ["", "Flags: " + ", ".join(f"{name} {count}" for name, count in sorted(report.flags.items())) + "."]
-    if report.measures:
-        lines += ["", "## Agreement", "", *agreement_table(report.measures)]
+        f"{counts.skipped} were skipped. {report.left_out} judgements are left out, since an answer gives away who made it."
+    ) + (f" Flags: {flags}." if flags else "")
+
+
+def sections(report: Report) -> list[Section]:
+    """Agreement, one section for each criterion, and the annotators."""
+    found = [Section("Agreement", [agreement_table(report.measures)])] if report.measures else []
     for measure in report.measures:
-        lines += ["", f"## {heading(measure)}", "", *means_table(measure, report.mode)]
-        if measure.ranking:
-            lines += ["", *ranking_tables(measure.ranking)]
-    if report.raters:
-        lines += ["", "## Annotators", "", *raters_table(report)]
-    return "\n".join(lines) + "\n"
+        blocks: list[str | Table] = [means_table(measure, report.mode)]
+        found.append(Section(heading(measure), blocks + (ranking_blocks(measure.ranking) if measure.ranking else [])))
+    return found + ([Section("Annotators", [raters_table(report)])] if report.raters else [])
 
 
 def heading(measure: Measure) -> str:
@@ -36,7 +59,7 @@ def heading(measure: Measure) -> str:
     return measure.title if measure.kind == "reply" else f"{measure.title}, {NOUNS[measure.kind]}s"
 
 
-def agreement_table(measures: Sequence[Measure]) -> list[str]:
+def agreement_table(measures: Sequence[Measure]) -> Table:
     """Alpha, raw agreement and the mean of kappas, by criterion."""
     rows = []
     for measure in measures:
@@ -45,7 +68,7 @@ def agreement_table(measures: Sequence[Measure]) -> list[str]:
         one = measure.agreement
         raw = "–" if one.raw is None else f"{one.raw:.0%}"
         rows.append([heading(measure), alpha_words(one), raw, kappa, str(one.units), str(one.raters)])
-    return table(["criterion", "Krippendorff's alpha", "the same said", "Cohen's kappa, mean", "units", "raters"], rows)
+    return Table(["criterion", "Krippendorff's alpha (95 %)", "the same said", "Cohen's kappa, mean", "units", "raters"], rows)
 
 
 def alpha_words(one: Alpha) -> str:
@@ -56,31 +79,31 @@ def alpha_words(one: Alpha) -> str:
     return f"{one.value:.2f}{between}"
 
 
-def means_table(measure: Measure, mode: str) -> list[str]:
-    """Means by system."""
-    what = "wins" if mode == "pairwise" else "mean of 1 to 5"
+def means_table(measure: Measure, mode: str) -> Table:
+    """Means by system, the best first."""
     percent = mode == "pairwise"
-    rows = [
-        [name, interval(one, percent), str(one.n)] for name, one in sorted(measure.means.items(), key=lambda pair: -pair[1].value)
-    ]
-    return table(["system", f"{what} (95 %)", "judgements"], rows)
+    ordered = sorted(measure.means.items(), key=lambda pair: -pair[1].value)
+    rows = [[name, interval(one, percent), str(one.n)] for name, one in ordered]
+    return Table(["system", f"{'wins' if percent else 'mean of 1 to 5'} (95 %)", "judgements"], rows)
 
 
-def ranking_tables(ranking: Ranking) -> list[str]:
+def ranking_blocks(ranking: Ranking) -> list[str | Table]:
     """Bradley-Terry scores, the win matrix and the position bias."""
     scores = [[name, interval(one), f"{one.value * ELO:+.0f}"] for name, one in ranking.scores.items()]
-    lines = table(["system", "Bradley-Terry score, log-odds (95 %)", "Elo points"], scores)
     wins = [
         [f"{one.first} against {one.second}", str(one.won), str(one.lost), str(one.tied), str(one.bad), f"{one.share:.0%} ({one.low:.0%} to {one.high:.0%})"]
         for one in ranking.wins
     ]  # fmt: skip
-    lines += ["", *table(["", "won", "lost", "tied", "both bad", "share (Wilson 95 %)"], wins), "", position_words(ranking)]
+    blocks: list[str | Table] = [
+        Table(["system", "Bradley-Terry score, log-odds (95 %)", "Elo points"], scores),
+        Table(["", "won", "lost", "tied", "both bad", "share (Wilson 95 %)"], wins),
+        position_words(ranking),
+    ]
     if ranking.steadied:
-        lines += [
-            "",
-            "Some system never lost or never won, so half a win and half a loss were added between all; its score is a lower bound.",
-        ]
-    return lines
+        blocks.append(
+            "Some system or side took everything, so half a win and half a loss were added between all; the scores are lower bounds."
+        )
+    return blocks
 
 
 def position_words(ranking: Ranking) -> str:
@@ -91,13 +114,13 @@ def position_words(ranking: Ranking) -> str:
     return f"{verdict}: the left side won {won} of {of} decided comparisons; log-odds {interval(bias)}, p = {bias.p:.3f}."
 
 
-def raters_table(report: Report) -> list[str]:
+def raters_table(report: Report) -> Table:
     """What each annotator did."""
     rows = [
         [one.name, str(one.done), f"{one.seconds:.0f} s", share(one.golds), share(one.themselves), share(one.left)]
         for one in report.raters
     ]
-    return table(["annotator", "items", "median time", "known answers right", "the same again", "chose left"], rows)
+    return Table(["annotator", "items", "median time", "known answers right", "the same again", "chose left"], rows)
 
 
 def share(one: Share) -> str:
@@ -111,9 +134,11 @@ def interval(one: Estimate, percent: bool = False) -> str:
     return f"{ends[0]} (no interval)" if one.high == float("inf") else f"{ends[0]} ({ends[1]} to {ends[2]})"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Markdown, with columns that line up."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [[cell.replace("|", "/").ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (head, *rows)]
-    rule = ["-" * width for width in widths]
+def _lines(table: Table) -> list[str]:
+    """A table in Markdown, with columns that line up."""
+    widths = [max(len(row[column]) for row in (table.head, *table.rows)) for column in range(len(table.head))]
+    lines = [
+        [cell.replace("|", "/").ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (table.head, *table.rows)
+    ]
+    rule = ["-" * max(3, width) for width in widths]
     return ["| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:])]

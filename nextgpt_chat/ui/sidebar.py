@@ -20,6 +20,7 @@ class Sidebar:
 
     def __init__(self, store: Store, visitors: Visitors) -> None:
         self.library, self.shares, self.accounts, self.visitors = store.library, store.shares, store.accounts, visitors
+        self.consents = store.consents
 
     def build(self, below: Callable[[], None]) -> None:
         """Lays the sidebar out; `below` adds what belongs to others."""
@@ -47,6 +48,13 @@ class Sidebar:
                 self.saved = gr.UploadButton(
                     shown("Bring a saved chat back"), size="sm", file_types=[".zip", ".jsonl"], elem_id="bring"
                 )
+                self.judged = gr.Checkbox(
+                    label=shown("Annotators may judge my chats"),
+                    info=shown(
+                        "Some of them are copied and shown to annotators, without your name, and your thumbs go into data sets. Untick it, and the copies are deleted."
+                    ),
+                    elem_id="judged",
+                )
                 gr.Markdown(
                     shown("Removes all your chats with their media from this server, for good, and your account if you have one.")
                 )
@@ -59,7 +67,7 @@ class Sidebar:
     @property
     def outputs(self) -> list[Any]:
         """All components that change."""
-        return [self.search, self.notice, self.gone, self.sure, self.delete, self.who, *self.managed]
+        return [self.search, self.notice, self.gone, self.sure, self.delete, self.judged, self.who, *self.managed]
 
     @property
     def managed(self) -> list[Any]:
@@ -73,6 +81,7 @@ class Sidebar:
         self.title.submit(self.on_rename, [self.title, current], self.managed, **quiet)
         self.pin.click(self.on_pin, [current], self.managed, **quiet)
         self.shared.input(self.on_share, [self.shared, current], self.managed, **quiet)
+        self.judged.input(self.on_judged, [self.judged], [self.judged], **quiet)
         self.erase.click(lambda: gr.update(visible=True), None, self.sure, **quiet)
         self.no.click(lambda: gr.update(visible=False), None, self.sure, **quiet)
 
@@ -90,6 +99,7 @@ class Sidebar:
             self.gone: deleted,
             self.sure: gr.update(visible=False),
             self.delete: gr.update(interactive=not running),
+            self.judged: self.consents.given(visit.user),
             self.who: account_link(self.accounts.of(visit.user), visit.view.say),
             **self.about(visit, conversation),
         }
@@ -124,6 +134,15 @@ class Sidebar:
         """The conversation gets a link, or loses it."""
         change = self.shares.share if shared else self.shares.revoke
         yield from self._changed(lambda user: change(user, conversation), conversation, request)
+
+    def on_judged(self, judged: bool, request: gr.Request) -> Iterator[Updates]:
+        """The visitor's conversations may be judged by annotators, or no longer."""
+
+        def decided(visit: Visit) -> Iterator[Updates]:
+            (self.consents.give if judged else self.consents.take_back)(visit.user)
+            yield {self.judged: self.consents.given(visit.user)}
+
+        yield from guarded(decided, request, self.visitors)
 
     def _changed(self, change: Callable[[str], object], conversation: str, request: gr.Request) -> Iterator[Updates]:
         def changed(visit: Visit) -> Iterator[Updates]:

@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from nextgpt_chat.errors import BusyError, InputError, NotFoundError, UserError
+from nextgpt_chat.errors import InputError, NotFoundError, UserError
 from nextgpt_chat.languages.translate import language, say
 from nextgpt_chat.store.accounts import PASSWORD, Account, Accounts, Role
 from nextgpt_chat.store.tables import new_id
+from nextgpt_chat.web.refusal import status_of
 from nextgpt_chat.web.visitor import Visitors
 
 LARGEST_FORM = 4096
@@ -115,7 +116,7 @@ class AccountPage:
             "least": PASSWORD[0],
             "most": PASSWORD[1],
         }
-        return HTMLResponse(self.template.render(shown), _status(error), HEADERS)
+        return HTMLResponse(self.template.render(shown), status_of(error), HEADERS)
 
     def sign_in(self, user: str | None, form: Form) -> Outcome:
         """By name and password; the chats of the visitor come along if they say so."""
@@ -161,15 +162,3 @@ class AccountPage:
         if account is None:
             raise NotFoundError("You are not signed in.")
         return account
-
-
-def _status(error: UserError | None) -> int:
-    match error:
-        case None:
-            return 200
-        case NotFoundError():
-            return 404
-        case BusyError():
-            return 429
-        case _:
-            return 400

@@ -35,7 +35,7 @@ def card(material: Material, report: Report | None, counts: dict[str, int]) -> s
         lines += ["", f"**{criterion.title}** (`{criterion.key}`, {criterion.subject}): {criterion.question}"]
         lines += [f"{points}. {anchor}" for points, anchor in enumerate(criterion.anchors, 1)]
     text = "\n".join(lines) + "\n"
-    return text + ("\n" + as_markdown(report).replace("\n## ", "\n### ").replace("# ", "## Statistics of ", 1) if report else "")
+    return f"{text}\n## Statistics\n\n{as_markdown(report, level=3)}" if report else text
 
 
 ABOUT = {
