@@ -150,7 +150,7 @@ class Campaigns:
             raise InputError(f"Guidelines have between 1 and {LONGEST_GUIDELINES:,} characters.")
         with self.store.database.session() as session:
             row = found(session, campaign)
-            if named := named_in(text, names_of(row.plan)):
+            if named := named_in(text, [*names_of(row.plan), *_answering(session, row.id)]):
                 raise InputError(f"The guidelines name {named!r}, which answers. Annotators must not know who does.")
             last = newest_guidelines(session, row.id)
             if last.text == text:
@@ -171,6 +171,17 @@ class Campaigns:
             for answer in failed:
                 answer.status, answer.tries = "waiting", 0
             return len(failed)
+
+
+def _answering(session: Session, campaign: str) -> list[str]:
+    """Names of what answers in a campaign."""
+    rows = session.execute(
+        select(AnswerRow.system, AnswerRow.model)
+        .join(ItemRow, ItemRow.id == AnswerRow.item_id)
+        .where(ItemRow.campaign_id == campaign)
+        .distinct()
+    )
+    return [name for row in rows for name in row]
 
 
 def found(session: Session, campaign: str) -> CampaignRow:

@@ -27,7 +27,8 @@ class Picked:
 @dataclass(frozen=True)
 class _Candidate:
     task: str
-    number: int
+    owner: str | None
+    """The user whose conversation it was."""
     pair: tuple[str, str]
     gold: bool
     taken: int
@@ -37,8 +38,8 @@ class _Candidate:
 def choose(session: Session, campaign: CampaignRow, rater: RaterRow) -> Picked | None:
     """The next task for a rater; None if there is none for them now. The campaign's row is locked, so that two choices see each other."""
     session.execute(select(CampaignRow.id).where(CampaignRow.id == campaign.id).with_for_update())
-    mine = _mine(session, campaign, rater)
-    usual, golds = _open_to(session, campaign, rater)
+    mine, there = _mine(session, campaign, rater), _there(session, campaign)
+    usual, golds = _open_to(there, campaign, rater, mine)
     known = {task for _, task, gold in mine if gold}
     if golds and len(known) + 0.5 <= campaign.plan["golds"] * (len(mine) + 1):
         return _fresh(min(golds, key=lambda one: _draw(campaign, rater, one.task)), campaign, rater)
@@ -47,7 +48,7 @@ def choose(session: Session, campaign: CampaignRow, rater: RaterRow) -> Picked |
     if not usual:
         return None
     pairs = Counter[tuple[str, str]]()
-    for one in usual:
+    for one in there:
         pairs[one.pair] += one.taken
     best = min(usual, key=lambda one: (one.taken, pairs[one.pair], _draw(campaign, rater, one.task)))
     return _fresh(best, campaign, rater)
@@ -55,40 +56,49 @@ def choose(session: Session, campaign: CampaignRow, rater: RaterRow) -> Picked |
 
 def remaining(session: Session, campaign: CampaignRow, rater: RaterRow | None) -> tuple[int, int]:
     """How many tasks of a campaign a rater has judged, and how many could be theirs now."""
-    usual, _ = _open_to(session, campaign, rater)
     mine = _mine(session, campaign, rater) if rater else []
+    usual, _ = _open_to(_there(session, campaign), campaign, rater, mine)
     at_work = sum(row.status == "open" for row, _, _ in mine)
     return sum(row.status == "done" for row, _, _ in mine), at_work + (len(usual) if campaign.status == "open" else 0)
 
 
-def _open_to(session: Session, campaign: CampaignRow, rater: RaterRow | None) -> tuple[list[_Candidate], list[_Candidate]]:
-    """The tasks that a rater may get, and those of them whose answer is known (which count as usual ones where there are no others)."""
+def _there(session: Session, campaign: CampaignRow) -> list[_Candidate]:
+    """The tasks that can be judged by somebody, in the campaign's order."""
     first, second = aliased(AnswerRow), aliased(AnswerRow)
     taken = (
-        select(func.count())
-        .where(AssignmentRow.task_id == TaskRow.id, AssignmentRow.round == 0)
+        select(AssignmentRow.task_id, func.count().label("count"))
+        .join(TaskRow, TaskRow.id == AssignmentRow.task_id)
+        .where(TaskRow.campaign_id == campaign.id, AssignmentRow.round == 0)
         .where(or_(AssignmentRow.status == "done", (AssignmentRow.status == "open") & (AssignmentRow.until > now())))
-        .scalar_subquery()
+        .group_by(AssignmentRow.task_id)
+        .subquery()
     )
     rows = (
-        select(TaskRow.id, TaskRow.number, first.system, second.system, TaskRow.gold, taken)
+        select(TaskRow.id, ItemRow.owner_id, first.system, second.system, TaskRow.gold, func.coalesce(taken.c.count, 0))
         .join(first, first.id == TaskRow.first_id)
         .outerjoin(second, second.id == TaskRow.second_id)
         .join(ItemRow, ItemRow.id == TaskRow.item_id)
+        .outerjoin(taken, taken.c.task_id == TaskRow.id)
         .where(TaskRow.campaign_id == campaign.id, ItemRow.conversation_id.is_not(None), first.status == "ready")
         .where(or_(TaskRow.second_id.is_(None), second.status == "ready"))
+        .order_by(TaskRow.number)
     )
-    if rater is not None:
-        seen = select(AssignmentRow.task_id).where(AssignmentRow.rater_id == rater.id)
-        rows = rows.where(TaskRow.id.not_in(seen), or_(ItemRow.owner_id.is_(None), ItemRow.owner_id != rater.user_id))
-    found = [
-        _Candidate(task, number, (one, other or ""), bool(gold), count)
-        for task, number, one, other, gold, count in session.execute(rows)
+    return [
+        _Candidate(task, owner, (one, other or ""), bool(gold), count)
+        for task, owner, one, other, gold, count in session.execute(rows)
     ]
-    golds = [one for one in found if one.gold]
-    only_golds = bool(golds) and all(session.scalars(select(TaskRow.gold).where(TaskRow.campaign_id == campaign.id)))
-    usual = [one for one in found if (only_golds or not one.gold) and one.taken < campaign.plan["overlap"]]
-    return usual, [] if only_golds else golds
+
+
+def _open_to(
+    there: Sequence[_Candidate], campaign: CampaignRow, rater: RaterRow | None, mine: Sequence[tuple[AssignmentRow, str, bool]]
+) -> tuple[list[_Candidate], list[_Candidate]]:
+    """The tasks that a rater may get, and those of them whose answer is known (which count as usual ones where there are no others)."""
+    seen = {task for _, task, _ in mine}
+    user = rater.user_id if rater else None
+    free = [one for one in there if one.task not in seen and (one.owner is None or one.owner != user)]
+    only_golds = all(one.gold for one in there)
+    usual = [one for one in free if (only_golds or not one.gold) and one.taken < campaign.plan["overlap"]]
+    return usual, [] if only_golds else [one for one in free if one.gold]
 
 
 def _mine(session: Session, campaign: CampaignRow, rater: RaterRow) -> list[tuple[AssignmentRow, str, bool]]:

@@ -48,8 +48,6 @@ class Ranking:
     left: tuple[int, int]
     """How often the left side won, of how many comparisons that somebody won."""
     wins: list[Wins]
-    steadied: bool
-    """Whether half a win and half a loss were added between all pairs, since some system never lost or never won."""
 
 
 def rank(rows: Sequence[Judgement]) -> Ranking | None:
@@ -63,25 +61,21 @@ def rank(rows: Sequence[Judgement]) -> Ranking | None:
     right = np.array([place[_on_right(row)] for row in rows])
     won = np.array([_left_won(row) for row in rows])
     items, raters = numbered([row.item for row in rows]), numbered([row.rater for row in rows])
-    steadied = _one_sided(left, right, won, len(systems))
-    constant = np.ones(len(rows))
-    if steadied:
-        pairs = np.array([(one, other) for one in range(len(systems)) for other in range(len(systems)) if one != other])
-        left, right = np.concatenate([left, pairs[:, 0]]), np.concatenate([right, pairs[:, 1]])
-        won, constant = np.concatenate([won, np.full(len(pairs), 0.5)]), np.concatenate([constant, np.ones(len(pairs))])
-        # Each is a cluster of its own: nobody judged it.
-        items = np.concatenate([items, items.max() + 1 + np.arange(len(pairs))])
-        raters = np.concatenate([raters, raters.max() + 1 + np.arange(len(pairs))])
+    # Between every two systems stand two comparisons more that nobody made, one in each order, half won and half lost: so a system that never
+    # lost has a finite score, and so have systems that never met.
+    pairs = np.array([(one, other) for one in range(len(systems)) for other in range(len(systems)) if one != other])
+    left, right = np.concatenate([left, pairs[:, 0]]), np.concatenate([right, pairs[:, 1]])
+    won = np.concatenate([won, np.full(len(pairs), 0.5)])
+    items, raters = (np.concatenate([group, group.max() + 1 + np.arange(len(pairs))]) for group in (items, raters))
     free = np.vstack([np.eye(len(systems) - 1), -np.ones(len(systems) - 1)])  # scores that sum to 0
-    model = sm.GLM(won, np.column_stack([free[left] - free[right], constant]), family=sm.families.Binomial())
+    exog = np.column_stack([free[left] - free[right], np.ones(len(left))])
+    model = sm.GLM(won, exog, family=sm.families.Binomial())
     linear = np.zeros((len(systems) + 1, len(systems)))
     linear[:-1, :-1], linear[-1, -1] = free, 1
     *scores, position = estimates(model, items, raters, linear, len(rows))
     ordered = sorted(zip(systems, scores, strict=True), key=lambda pair: -pair[1].value)
     decided = [_left_won(row) for row in rows if row.choice in ("first", "second")]
-    return Ranking(
-        dict(ordered), position, (int(sum(decided)), len(decided)), matrix(rows, [name for name, _ in ordered]), steadied
-    )
+    return Ranking(dict(ordered), position, (int(sum(decided)), len(decided)), matrix(rows, [name for name, _ in ordered]))
 
 
 def matrix(rows: Sequence[Judgement], systems: Sequence[str]) -> list[Wins]:
@@ -116,14 +110,3 @@ def _on_right(row: Judgement) -> str:
 def _left_won(row: Judgement) -> float:
     """1, 0, or one half for a tie."""
     return float(row.choice == row.left) if row.choice in ("first", "second") else 0.5
-
-
-def _one_sided(left: np.ndarray, right: np.ndarray, won: np.ndarray, systems: int) -> bool:
-    """Whether some system, some pair or some side took everything, so that no finite score fits."""
-    if len(set(won)) == 1 and won[0] != 0.5:
-        return True
-    for system in range(systems):
-        points = np.concatenate([won[left == system], 1 - won[right == system]])
-        if set(points) in ({0.0}, {1.0}):
-            return True
-    return False

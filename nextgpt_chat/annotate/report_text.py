@@ -94,16 +94,11 @@ def ranking_blocks(ranking: Ranking) -> list[str | Table]:
         [f"{one.first} against {one.second}", str(one.won), str(one.lost), str(one.tied), str(one.bad), f"{one.share:.0%} ({one.low:.0%} to {one.high:.0%})"]
         for one in ranking.wins
     ]  # fmt: skip
-    blocks: list[str | Table] = [
+    return [
         Table(["system", "Bradley-Terry score, log-odds (95 %)", "Elo points"], scores),
         Table(["", "won", "lost", "tied", "both bad", "share (Wilson 95 %)"], wins),
         position_words(ranking),
     ]
-    if ranking.steadied:
-        blocks.append(
-            "Some system or side took everything, so half a win and half a loss were added between all; the scores are lower bounds."
-        )
-    return blocks
 
 
 def position_words(ranking: Ranking) -> str:
