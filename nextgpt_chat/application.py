@@ -60,9 +60,9 @@ class App:
         campaigns = Campaigns(self.store, settings)
         self.desk_page = DeskPage(self.visitors, campaigns, Desk(self.store), blind)
         self.admin_pages = AdminPages(self.visitors, campaigns, self.models.names)
-        answering = Answering(self.store.database, self._ready, self.models.notify)
+        answering = Answering(self.store.database, self.store.content, self._ready, self.models.notify)
         self.chores = [Periodic("removal of what is left over", self.store.library.sweep)]
-        self.chores.append(Periodic("removal of files for annotators", blind.sweep))
+        self.chores.append(Periodic("removal of files for annotators", lambda: blind.sweep(self.store.library.hashes())))
         self.chores.append(Periodic("campaigns' answers", answering, ANSWERS_EVERY))
         if self.snapshot:
             self.chores.append(Periodic("snapshot", self.snapshot.write))

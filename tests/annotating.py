@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from nextgpt_chat.annotate.campaigns import Campaigns
-from nextgpt_chat.annotate.desk import Desk, Shown
+from nextgpt_chat.annotate.desk import Desk
 from nextgpt_chat.annotate.judgements import Judgement, judgements
 from nextgpt_chat.annotate.plan import checked
 from nextgpt_chat.annotate.sheet import Sheet
+from nextgpt_chat.annotate.shown_task import Shown
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.annotation_tables import CampaignRow
 from nextgpt_chat.store.tables import UserRow

@@ -10,6 +10,7 @@ import krippendorff
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
+from nextgpt_chat.annotate.clustered import numbered
 from nextgpt_chat.annotate.judgements import NOTES, Judgement
 
 SCORES = (1, 2, 3, 4, 5)
@@ -68,19 +69,16 @@ def alpha(rows: Sequence[Judgement], seed: int = 0) -> Alpha:
     shared = [unit for unit in units.values() if len(unit) > 1]
     counts = np.array([[sum(row.value == value for row in unit) for value in values] for unit in shared]).reshape(-1, len(values))
     level: Literal["ordinal", "nominal"] = "ordinal" if ordinal else "nominal"
-    items = np.array([unit[0].item for unit in shared])
-    where = [np.flatnonzero(items == item) for item in dict.fromkeys(items)]
-    random, drawn = np.random.default_rng(seed), []
     value = _alpha(counts, level)
-    for _ in range(DRAWS if value is not None and len(where) > 1 else 0):
-        again = np.concatenate([where[index] for index in random.integers(len(where), size=len(where))])
-        drawn.append(_alpha(counts[again], level))
-    found = [one for one in drawn if one is not None]
-    low, high = np.quantile(found, (0.025, 0.975)) if found else (None, None)
+    items = numbered([unit[0].item for unit in shared])
+    drawn = (
+        _drawn(counts, items, ordinal, np.random.default_rng(seed)) if value is not None and len(set(items)) > 1 else np.empty(0)
+    )
+    low, high = (float(end) for end in np.quantile(drawn, (0.025, 0.975))) if len(drawn) else (None, None)
     same = sum(float((row * (row - 1)).sum()) for row in counts)
     pairs = sum(float(row.sum() * (row.sum() - 1)) for row in counts)
     raters = len({row.rater for unit in shared for row in unit})
-    return Alpha(value, low and float(low), high and float(high), len(shared), raters, same / pairs if pairs else None)
+    return Alpha(value, low, high, len(shared), raters, same / pairs if pairs else None)
 
 
 def _alpha(counts: np.ndarray, level: Literal["ordinal", "nominal"]) -> float | None:
@@ -90,6 +88,44 @@ def _alpha(counts: np.ndarray, level: Literal["ordinal", "nominal"]) -> float | 
     return float(
         krippendorff.alpha(value_counts=counts, value_domain=list(range(1, counts.shape[1] + 1)), level_of_measurement=level)
     )
+
+
+def coincidences(counts: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """How often two judgements of one unit coincide, by item, [items, V, V], of value counts [units, V] and the units' items, 0, 1, ..."""
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(counts.shape[1])
+    summed = np.zeros((items.max() + 1, counts.shape[1], counts.shape[1]))
+    np.add.at(summed, items, pairs / (counts.sum(1) - 1)[:, None, None])
+    return summed
+
+
+def alphas(coincident: np.ndarray, ordinal: bool) -> np.ndarray:
+    """Krippendorff's alpha of many matrices of coincidences [N, V, V]; nan where one value alone occurs.
+
+    Alpha depends on these sums alone (Krippendorff 2011, section 3), so a bootstrap need not look at the units again; `krippendorff` computes it of one
+    set of units at a time, and gives the value itself.
+    """
+    totals = coincident.sum(2)
+    size = totals.shape[1]
+    if ordinal:
+        below = np.concatenate([np.zeros((len(totals), 1)), np.cumsum(totals, 1)], 1)
+        between = np.abs((below[:, None, 1:] + below[:, None, :-1] - below[:, 1:, None] - below[:, :-1, None]) / 2)
+        distance = between**2
+    else:
+        distance = np.broadcast_to(1 - np.eye(size), coincident.shape)
+    seen = (coincident * distance).sum((1, 2))
+    by_chance = (totals[:, :, None] * totals[:, None, :] * distance).sum((1, 2)) / (totals.sum(1) - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: np.ndarray = np.where(by_chance > 0, 1 - seen / by_chance, np.nan)
+    return found
+
+
+def _drawn(counts: np.ndarray, items: np.ndarray, ordinal: bool, random: np.random.Generator) -> np.ndarray:
+    """Alpha of items drawn again and again, with replacement."""
+    by_item = coincidences(counts, items)
+    times = random.multinomial(len(by_item), np.full(len(by_item), 1 / len(by_item)), DRAWS)
+    found = alphas(np.tensordot(times, by_item, 1), ordinal)
+    kept: np.ndarray = found[np.isfinite(found)]
+    return kept
 
 
 def kappas(rows: Sequence[Judgement], most: int = 200) -> list[Kappa]:

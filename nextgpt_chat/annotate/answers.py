@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.annotate.identity import gives_away
-from nextgpt_chat.annotate.items import names_of
+from nextgpt_chat.annotate.items import names_in, said_by_models
+from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.store.annotation_tables import AnswerRow, CampaignRow, ItemRow
 from nextgpt_chat.store.audit import record
 from nextgpt_chat.store.database import Database
+from nextgpt_chat.store.messages import conversation_up_to
 from nextgpt_chat.store.quota import OPEN, count_jobs
 from nextgpt_chat.store.tables import ConversationRow, JobRow, MessageRow
 
@@ -32,9 +34,9 @@ Ready = Callable[[], Mapping[str, Callable[[], str]]]
 class Answering:
     """Called again and again; each call does what can be done at once."""
 
-    def __init__(self, database: Database, ready: Ready, notify: Callable[[], None]) -> None:
+    def __init__(self, database: Database, content: ContentStore, ready: Ready, notify: Callable[[], None]) -> None:
         """`notify` tells the engine that there is something to do."""
-        self.database, self.ready, self.notify = database, ready, notify
+        self.database, self.content, self.ready, self.notify = database, content, ready, notify
         self._revisions: dict[str, str] = {}
 
     def __call__(self) -> None:
@@ -62,9 +64,9 @@ class Answering:
         ).all()
         for answer, message, campaign in ended:
             if message.status == "complete" and message.parts:
-                text = " ".join(part.text or "" for part in message.parts)
+                told = conversation_up_to(session, message.id, message.conversation_id, self.content)
                 answer.status, answer.seed = "ready", message.stats.get("seed")
-                answer.leak = gives_away(text, names_of(campaign.plan))
+                answer.leak = gives_away(said_by_models(told.turns), names_in(session, campaign.id))
             else:
                 answer.status = "waiting" if answer.tries < TRIES else "failed"
                 log.warning("answer %s of campaign %r ended as %s (%s)", answer.id, campaign.name, message.status, message.error)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from nextgpt_chat.annotate.criteria import Criterion
 from nextgpt_chat.annotate.identity import named_in
-from nextgpt_chat.annotate.items import names_of, read_items, write_items
+from nextgpt_chat.annotate.items import names_in, read_items, write_items
+from nextgpt_chat.annotate.plain import check_clean
 from nextgpt_chat.annotate.plan import LONGEST_GUIDELINES, Plan
 from nextgpt_chat.errors import InputError, NotFoundError
 from nextgpt_chat.settings import Settings
@@ -63,8 +64,9 @@ class Counts:
     answers: dict[str, int] = field(default_factory=dict)
     """waiting, running, ready, failed -> how many answers."""
     tasks: int = 0
+    """What is judged, without what is known."""
     wanted: int = 0
-    """Judgements that are wanted: tasks times overlap."""
+    """How often that is wanted: tasks times overlap."""
     done: int = 0
     skipped: int = 0
     raters: int = 0
@@ -107,9 +109,17 @@ class Campaigns:
             return [campaign_of(session, row) for row in rows]
 
     def get(self, campaign: str) -> Campaign:
-        """A campaign by its id or its name. Raises `NotFoundError`."""
+        """A campaign by its id. Raises `NotFoundError`."""
         with self.store.database.reading() as session:
             return campaign_of(session, found(session, campaign))
+
+    def named(self, name: str) -> Campaign:
+        """A campaign by its name. Raises `NotFoundError`."""
+        with self.store.database.reading() as session:
+            row = session.scalar(select(CampaignRow).where(CampaignRow.name == name))
+            if row is None:
+                raise NotFoundError(f"There is no campaign called {name!r}.")
+            return campaign_of(session, row)
 
     def counts(self, campaign: str) -> Counts:
         """How far it is."""
@@ -121,36 +131,38 @@ class Campaigns:
                 .where(ItemRow.campaign_id == row.id)
                 .group_by(AnswerRow.status)
             )
-            tasks = session.scalar(select(func.count()).where(TaskRow.campaign_id == row.id)) or 0
-            mine = select(TaskRow.id).where(TaskRow.campaign_id == row.id)
+            tasks = session.execute(select(TaskRow.id, TaskRow.gold).where(TaskRow.campaign_id == row.id)).all()
+            asked = {task for task, gold in tasks if not gold} or {task for task, _ in tasks}
             states = session.execute(
-                select(AssignmentRow.status, AssignmentRow.round, func.count())
-                .where(AssignmentRow.task_id.in_(mine))
-                .group_by(AssignmentRow.status, AssignmentRow.round)
+                select(AssignmentRow.task_id, AssignmentRow.status, AssignmentRow.rater_id)
+                .join(TaskRow, TaskRow.id == AssignmentRow.task_id)
+                .where(TaskRow.campaign_id == row.id, AssignmentRow.round == 0)
             ).all()
-            done = sum(count for status, again, count in states if status == "done" and not again)
-            skipped = sum(count for status, _, count in states if status == "skipped")
-            raters = session.scalar(
-                select(func.count(func.distinct(AssignmentRow.rater_id))).where(AssignmentRow.task_id.in_(mine))
+            return Counts(
+                answers=dict(answers.tuples().all()),
+                tasks=len(asked),
+                wanted=len(asked) * row.plan["overlap"],
+                done=sum(status == "done" and task in asked for task, status, _ in states),
+                skipped=sum(status == "skipped" for _, status, _ in states),
+                raters=len({rater for _, _, rater in states}),
             )
-            counted = dict(answers.tuples().all())
-            return Counts(counted, tasks, tasks * row.plan["overlap"], done, skipped, raters or 0)
 
     def set_open(self, campaign: str, is_open: bool) -> None:
         """Opens a campaign for annotators, or closes it: what is on screens then can still be sent."""
         with self.store.database.session() as session:
-            row = found(session, campaign)
+            row = found(session, campaign, lock=True)
             row.status = "open" if is_open else "closed"
             record(session, row.id, "opened" if is_open else "closed")
 
     def set_guidelines(self, campaign: str, text: str) -> int:
         """Tells annotators something else from now on; returns the new version's number."""
+        check_clean(text, "The text")
         text = text.strip().replace("\r\n", "\n")
         if not 0 < len(text) <= LONGEST_GUIDELINES:
             raise InputError(f"Guidelines have between 1 and {LONGEST_GUIDELINES:,} characters.")
         with self.store.database.session() as session:
-            row = found(session, campaign)
-            if named := named_in(text, [*names_of(row.plan), *_answering(session, row.id)]):
+            row = found(session, campaign, lock=True)
+            if named := named_in(text, names_in(session, row.id)):
                 raise InputError(f"The guidelines name {named!r}, which answers. Annotators must not know who does.")
             last = newest_guidelines(session, row.id)
             if last.text == text:
@@ -162,7 +174,7 @@ class Campaigns:
     def try_again(self, campaign: str) -> int:
         """Answers that could not be made are made once more; returns how many those are."""
         with self.store.database.session() as session:
-            row = found(session, campaign)
+            row = found(session, campaign, lock=True)
             failed = session.scalars(
                 select(AnswerRow)
                 .join(ItemRow, ItemRow.id == AnswerRow.item_id)
@@ -173,20 +185,9 @@ class Campaigns:
             return len(failed)
 
 
-def _answering(session: Session, campaign: str) -> list[str]:
-    """Names of what answers in a campaign."""
-    rows = session.execute(
-        select(AnswerRow.system, AnswerRow.model)
-        .join(ItemRow, ItemRow.id == AnswerRow.item_id)
-        .where(ItemRow.campaign_id == campaign)
-        .distinct()
-    )
-    return [name for row in rows for name in row]
-
-
-def found(session: Session, campaign: str) -> CampaignRow:
-    """A campaign by id or name."""
-    row = session.get(CampaignRow, campaign) or session.scalar(select(CampaignRow).where(CampaignRow.name == campaign))
+def found(session: Session, campaign: str, lock: bool = False) -> CampaignRow:
+    """A campaign by its id; `lock` keeps others from changing it until the end of the transaction."""
+    row = session.get(CampaignRow, campaign, with_for_update=lock)
     if row is None:
         raise NotFoundError("There is no such campaign.")
     return row

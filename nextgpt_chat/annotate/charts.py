@@ -44,8 +44,8 @@ def means(report: Report) -> Figure | None:
                 value.append(ends[0])
                 low.append(ends[0] - ends[1])
                 high.append(ends[2] - ends[0])
-        axis.bar(at, value, width * 0.92, yerr=[low, high], capsize=3, label=system, color=COLOURS[number % len(COLOURS)])
-    axis.set_xticks(range(len(report.measures)), [_wrapped(heading(one)) for one in report.measures])
+        axis.bar(at, value, width * 0.92, yerr=[low, high], capsize=3, label=_literal(system), color=COLOURS[number % len(COLOURS)])
+    axis.set_xticks(range(len(report.measures)), [_literal(_wrapped(heading(one))) for one in report.measures])
     axis.set(ylim=(0, 100), ylabel="comparisons won, %" if report.mode == "pairwise" else "average, 1 to 100")
     axis.legend(fontsize=8)
     return figure
@@ -72,8 +72,8 @@ def scores(report: Report) -> Figure | None:
                 capsize=4,
             )
         axis.axvline(0, color="#999", linewidth=0.8)
-        axis.set_yticks(range(len(names)), names)
-        axis.set(title=heading(measure), xlabel="log-odds", ylim=(-0.6, len(names) - 0.4))
+        axis.set_yticks(range(len(names)), [_literal(name) for name in names])
+        axis.set(title=_literal(heading(measure)), xlabel="log-odds", ylim=(-0.6, len(names) - 0.4))
     return figure
 
 
@@ -95,9 +95,9 @@ def wins(report: Report) -> Figure | None:
                 axis.text(
                     j, i, f"{100 * value:.0f}", ha="center", va="center", color="white" if abs(value - 0.5) > 0.33 else "black"
                 )
-        axis.set_xticks(range(len(names)), names, rotation=30, ha="right")
-        axis.set_yticks(range(len(names)), names)
-        axis.set(title=heading(measure))
+        axis.set_xticks(range(len(names)), [_literal(name) for name in names], rotation=30, ha="right")
+        axis.set_yticks(range(len(names)), [_literal(name) for name in names])
+        axis.set(title=_literal(heading(measure)))
     return figure
 
 
@@ -115,6 +115,11 @@ def _panels(measures: Sequence[Measure], height: float) -> tuple[Figure, list[An
 def _on_hundred(value: float, mode: str) -> float:
     spread = 100 * value if mode == "pairwise" else 1 + (value - 1) * 99 / 4
     return float(np.clip(spread, 0, 100))
+
+
+def _literal(text: str) -> str:
+    """A text that is drawn letter by letter: between dollar signs there would be a formula."""
+    return text.replace("$", r"\$")
 
 
 def _wrapped(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session, aliased
 from nextgpt_chat.store.annotation_tables import AnswerRow, AssignmentRow, CampaignRow, ItemRow, RaterRow, TaskRow
 from nextgpt_chat.store.tables import now
 
+STEP = 5
+"""What is left is told in steps of so many."""
 GAP = 5
 """Tasks between the first and the second time that somebody sees one."""
 
@@ -22,6 +24,11 @@ class Picked:
     task: str
     round: int
     swapped: bool
+
+
+def has_room(session: Session, campaign: CampaignRow, task: str) -> bool:
+    """Whether a task may be judged once more."""
+    return any(one.task == task and (one.gold or one.taken < campaign.plan["overlap"]) for one in _there(session, campaign))
 
 
 @dataclass(frozen=True)
@@ -36,14 +43,13 @@ class _Candidate:
 
 
 def choose(session: Session, campaign: CampaignRow, rater: RaterRow) -> Picked | None:
-    """The next task for a rater; None if there is none for them now. The campaign's row is locked, so that two choices see each other."""
-    session.execute(select(CampaignRow.id).where(CampaignRow.id == campaign.id).with_for_update())
+    """The next task for a rater; None if there is none for them now. The campaign's row must be locked, so that two choices see each other."""
     mine, there = _mine(session, campaign, rater), _there(session, campaign)
     usual, golds = _open_to(there, campaign, rater, mine)
     known = {task for _, task, gold in mine if gold}
     if golds and len(known) + 0.5 <= campaign.plan["golds"] * (len(mine) + 1):
         return _fresh(min(golds, key=lambda one: _draw(campaign, rater, one.task)), campaign, rater)
-    if again := _again(campaign, mine):
+    if again := _again(campaign, mine, {one.task for one in there}):
         return Picked(again.task_id, 1, not again.swapped)
     if not usual:
         return None
@@ -55,11 +61,14 @@ def choose(session: Session, campaign: CampaignRow, rater: RaterRow) -> Picked |
 
 
 def remaining(session: Session, campaign: CampaignRow, rater: RaterRow | None) -> tuple[int, int]:
-    """How many tasks of a campaign a rater has judged, and how many could be theirs now."""
+    """How many tasks of a campaign a rater has judged, and about how many could be theirs now: rounded up, so that it does not tell which of
+    them are known or repeated."""
     mine = _mine(session, campaign, rater) if rater else []
     usual, _ = _open_to(_there(session, campaign), campaign, rater, mine)
-    at_work = sum(row.status == "open" for row, _, _ in mine)
-    return sum(row.status == "done" for row, _, _ in mine), at_work + (len(usual) if campaign.status == "open" else 0)
+    # A known or a repeated task counts for nothing here: otherwise the number would tell annotators which those are.
+    at_work = sum(row.status == "open" and row.round == 0 and not gold for row, _, gold in mine)
+    left = at_work + (len(usual) if campaign.status == "open" else 0)
+    return sum(row.status == "done" for row, _, _ in mine), -(-left // STEP) * STEP
 
 
 def _there(session: Session, campaign: CampaignRow) -> list[_Candidate]:
@@ -112,14 +121,14 @@ def _mine(session: Session, campaign: CampaignRow, rater: RaterRow) -> list[tupl
     return [(row, task, bool(gold)) for row, task, gold in rows]
 
 
-def _again(campaign: CampaignRow, mine: Sequence[tuple[AssignmentRow, str, bool]]) -> AssignmentRow | None:
-    """The oldest task that may come a second time, if one is due."""
+def _again(campaign: CampaignRow, mine: Sequence[tuple[AssignmentRow, str, bool]], there: Collection[str]) -> AssignmentRow | None:
+    """The oldest task that may come a second time, if one is due; `there` are those that nobody took back."""
     done = [row for row, _, gold in mine if row.round == 0 and row.status == "done" and not gold]
     repeated = {row.task_id for row, _, _ in mine if row.round == 1}
     if len(repeated) + 1 > campaign.plan["repeats"] * len(done):
         return None
     recent = {row.task_id for row, _, _ in mine[-GAP:]}
-    return next((row for row in done if row.task_id not in repeated | recent), None)
+    return next((row for row in done if row.task_id in there and row.task_id not in repeated | recent), None)
 
 
 def _fresh(one: _Candidate, campaign: CampaignRow, rater: RaterRow) -> Picked:

@@ -4,63 +4,37 @@ A task that is open on somebody's screen is leased: it counts as taken until the
 annotators never wait for each other, and nothing that was filled in is lost.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.annotate.campaigns import found, newest_guidelines
-from nextgpt_chat.annotate.choosing import choose, remaining
-from nextgpt_chat.annotate.criteria import SKIPS, Criterion
-from nextgpt_chat.annotate.sheet import SIDES, Question, Sheet, changes, check_complete, questions, same
-from nextgpt_chat.conversation import Media, Turn
+from nextgpt_chat.annotate.choosing import choose, has_room, remaining
+from nextgpt_chat.annotate.criteria import SKIPS
+from nextgpt_chat.annotate.sheet import SIDES, Sheet, changes, check_complete, same
+from nextgpt_chat.annotate.shown_task import Shown, check_known, provenance, shown_task
 from nextgpt_chat.errors import InputError, NotFoundError
-from nextgpt_chat.store.annotation_tables import AnswerRow, AssignmentRow, CampaignRow, ItemRow, JudgementRow, RaterRow, TaskRow
+from nextgpt_chat.store.annotation_tables import (
+    AnswerRow,
+    AssignmentRow,
+    AuditRow,
+    CampaignRow,
+    ItemRow,
+    JudgementRow,
+    RaterRow,
+    TaskRow,
+)
 from nextgpt_chat.store.audit import record
-from nextgpt_chat.store.messages import path_to, turn_of
 from nextgpt_chat.store.raters import TERMS, rater_of
 from nextgpt_chat.store.store import Store
-from nextgpt_chat.store.tables import MessageRow, now
+from nextgpt_chat.store.tables import now
 
+MOST_DRAFTS = 500
+"""Drafts of one task that are recorded; later ones are kept and not recorded."""
 NOT_YOURS = "There is no such item."
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A task as it is on one annotator's screen."""
-
-    assignment: str
-    mode: str
-    prompt: tuple[Turn, ...]
-    answers: tuple[Turn, ...]
-    """From left to right."""
-    questions: list[Question]
-    sheet: dict[str, Any]
-    """What is filled in already."""
-    sent: bool
-    """Whether it was sent before and is looked at again."""
-    until: datetime
-    """End of the lease."""
-    version: int
-    """Of the guidelines."""
-    play: float
-    """Share of every sound and clip that must be played."""
-
-    @property
-    def places(self) -> dict[str, Media]:
-        """Place of a medium -> the medium: `prompt/0` is the first of the request, `left/0` that of the answer on the left."""
-        asked = [medium for turn in self.prompt for medium in turn.media]
-        sides = zip(SIDES, self.answers, strict=False)
-        groups = [("prompt", asked), *((side, list(turn.media)) for side, turn in sides)]
-        return {f"{name}/{number}": medium for name, media in groups for number, medium in enumerate(media)}
-
-    @property
-    def timed(self) -> list[str]:
-        """Places of the answers' sounds and clips: they must be played."""
-        return [place for place, medium in self.places.items() if medium.kind != "image" and not place.startswith("prompt")]
 
 
 @dataclass(frozen=True)
@@ -103,7 +77,7 @@ class Desk:
     def next(self, user: str, campaign: str) -> Shown | None:
         """The task that is open on the user's screen, or another one, leased to them; None if there is nothing for them now."""
         with self.database.session() as session:
-            row, rater = self._working(session, user, campaign)
+            row, rater = self._working(session, user, campaign, lock=True)
             assignment = self._at_work(session, row, rater)
             if assignment is None:
                 if row.status != "open":
@@ -130,32 +104,34 @@ class Desk:
                     guideline=told,
                 )
             assignment.until = now() + _lease(row)
-            return self._shown(session, row, assignment)
+            return shown_task(session, self.content, row, assignment)
 
     def back(self, user: str, campaign: str, before: str | None = None) -> Shown:
         """The task that the user sent or skipped last, or last before the task `before`, to look at it again."""
         with self.database.reading() as session:
             row, rater = self._working(session, user, campaign)
-            ended = list(session.scalars(_mine(row, rater).where(AssignmentRow.sent.is_not(None)).order_by(AssignmentRow.opened)))
+            there = _mine(row, rater).join(ItemRow, ItemRow.id == TaskRow.item_id).where(ItemRow.conversation_id.is_not(None))
+            ended = list(session.scalars(there.where(AssignmentRow.sent.is_not(None)).order_by(AssignmentRow.opened)))
             ids = [one.id for one in ended]
             if before in ids:
                 ended = ended[: ids.index(before)]
             if not ended:
                 raise NotFoundError("There is nothing before this.")
-            return self._shown(session, row, ended[-1])
+            return shown_task(session, self.content, row, ended[-1])
 
     def shown(self, user: str, assignment: str) -> Shown:
         """A task that is or was on the user's screen."""
         with self.database.reading() as session:
             row, campaign, _ = self._own(session, user, assignment)
-            return self._shown(session, campaign, row)
+            return shown_task(session, self.content, campaign, row)
 
     def save(self, user: str, assignment: str, sheet: Sheet) -> datetime:
         """Keeps what is filled in, and the lease; returns its new end."""
         with self.database.session() as session:
-            row, campaign, rater = self._own(session, user, assignment)
+            row, campaign, rater = self._own(session, user, assignment, lock=True)
             if row.status == "open":
-                if changed := changes(row.draft, sheet):
+                check_known(sheet, shown_task(session, self.content, campaign, row))
+                if (changed := changes(row.draft, sheet)) and _drafts(session, row) < MOST_DRAFTS:
                     record(session, campaign.id, "draft", rater.id, row.id, changes=changed)
                 row.draft, row.seconds = sheet.model_dump(mode="json"), sheet.seconds
                 row.until = now() + _lease(campaign)
@@ -164,19 +140,24 @@ class Desk:
     def send(self, user: str, assignment: str, sheet: Sheet) -> None:
         """The judgement. Sent again it is another revision, and the earlier ones stay. Raises `InputError` while something is missing."""
         with self.database.session() as session:
-            row, campaign, rater = self._own(session, user, assignment)
-            shown = self._shown(session, campaign, row)
+            row, campaign, rater = self._own(session, user, assignment, lock=True)
+            shown = shown_task(session, self.content, campaign, row)
+            check_known(sheet, shown)
             check_complete(sheet, shown.questions, len(shown.answers) > 1, shown.timed, shown.play)
             kept = sheet.model_dump(mode="json")
             if row.status == "done" and same(row.draft, kept):
                 return  # the browser did not hear the answer to the first time
+            if campaign.status != "open" and row.status != "open":
+                raise InputError("The campaign is closed. What was on your screen then could still be sent; this was not.")
+            if row.status == "skipped" and row.round == 0 and not has_room(session, campaign, row.task_id):
+                raise InputError("You skipped this, and others have judged it meanwhile. Go on with the next item.")
             before = row.draft if row.revision else None
             row.revision += 1
             row.status, row.draft, row.seconds, row.sent = "done", kept, sheet.seconds, now()
             self._write(session, row, rater, shown, sheet)
             record(
                 session, campaign.id, "sent", rater.id, row.id, revision=row.revision, sheet=kept, before=before, swapped=row.swapped,
-                guideline=row.guideline, round=row.round, answers=_provenance(session, row.task_id),
+                guideline=row.guideline, round=row.round, answers=provenance(session, row.task_id),
             )  # fmt: skip
 
     def skip(self, user: str, assignment: str, reason: str, sheet: Sheet) -> None:
@@ -184,16 +165,19 @@ class Desk:
         if reason not in SKIPS:
             raise InputError(f"The reasons are: {', '.join(SKIPS)}.")
         with self.database.session() as session:
-            row, campaign, rater = self._own(session, user, assignment)
+            row, campaign, rater = self._own(session, user, assignment, lock=True)
             if row.status == "skipped":
                 return
+            if row.status == "done":
+                raise InputError("You have judged this already. Send another judgement instead, or leave it as it is.")
+            check_known(sheet, shown_task(session, self.content, campaign, row))
             kept = sheet.model_dump(mode="json")
             row.status, row.draft, row.seconds, row.sent = "skipped", kept, sheet.seconds, now()
             record(session, campaign.id, "skipped", rater.id, row.id, reason=reason, sheet=kept, revision=row.revision)
 
-    def _working(self, session: Session, user: str, campaign: str) -> tuple[CampaignRow, RaterRow]:
+    def _working(self, session: Session, user: str, campaign: str, lock: bool = False) -> tuple[CampaignRow, RaterRow]:
         """The campaign, and the user as a rater who agreed."""
-        row = found(session, campaign)
+        row = found(session, campaign, lock)
         rater = session.scalar(select(RaterRow).where(RaterRow.user_id == user))
         if rater is None or rater.consent < TERMS:
             raise InputError("Read and accept first what is kept of your work.")
@@ -216,37 +200,20 @@ class Desk:
             record(session, campaign.id, "withdrawn", rater.id, row.id)
         return None
 
-    def _own(self, session: Session, user: str, assignment: str) -> tuple[AssignmentRow, CampaignRow, RaterRow]:
-        found_row = session.execute(
+    def _own(self, session: Session, user: str, assignment: str, lock: bool = False) -> tuple[AssignmentRow, CampaignRow, RaterRow]:
+        """The user's assignment; `lock` lets nobody else change it meanwhile, such as a second click."""
+        sought = (
             select(AssignmentRow, CampaignRow, RaterRow)
             .join(TaskRow, TaskRow.id == AssignmentRow.task_id)
             .join(CampaignRow, CampaignRow.id == TaskRow.campaign_id)
             .join(RaterRow, RaterRow.id == AssignmentRow.rater_id)
             .where(AssignmentRow.id == assignment, RaterRow.user_id == user)
-        ).first()
+        )
+        found_row = session.execute(sought.with_for_update(of=AssignmentRow) if lock else sought).first()
         if found_row is None:
             raise NotFoundError(NOT_YOURS)
         row, campaign, rater = found_row
         return row, campaign, rater
-
-    def _shown(self, session: Session, campaign: CampaignRow, row: AssignmentRow) -> Shown:
-        task = session.get_one(TaskRow, row.task_id)
-        messages = [session.get_one(AnswerRow, answer).message_id for answer in _in_order(row, task)]
-        rows = session.scalars(select(MessageRow).where(MessageRow.id.in_([one for one in messages if one])))
-        replies = {message.id: message for message in rows}
-        item = session.get_one(ItemRow, task.item_id)
-        if item.conversation_id is None or len(replies) < len(messages):
-            raise NotFoundError("The person whose conversation this was has taken it back. Go on with the next item.")
-        first = replies[messages[0] or ""]
-        same = session.scalars(select(MessageRow).where(MessageRow.conversation_id == first.conversation_id))
-        path = path_to(first.parent_id, {message.id: message for message in same})
-        answers = tuple(turn_of(replies[message or ""], self.content) for message in messages)
-        criteria = [Criterion.model_validate(one) for one in campaign.plan["criteria"]]
-        asked = tuple(turn_of(message, self.content) for message in path)
-        return Shown(
-            row.id, campaign.mode, asked, answers, questions(criteria, answers), row.draft, row.sent is not None, row.until,
-            row.guideline, campaign.plan["play"],
-        )  # fmt: skip
 
     def _write(self, session: Session, row: AssignmentRow, rater: RaterRow, shown: Shown, sheet: Sheet) -> None:
         """The judgement as rows, in the task's own order of answers."""
@@ -279,20 +246,10 @@ def _mine(campaign: CampaignRow, rater: RaterRow) -> Any:
     )
 
 
+def _drafts(session: Session, row: AssignmentRow) -> int:
+    """How many drafts of an assignment are on record."""
+    return session.scalar(select(func.count()).where(AuditRow.assignment_id == row.id, AuditRow.action == "draft")) or 0
+
+
 def _lease(campaign: CampaignRow) -> timedelta:
     return timedelta(minutes=campaign.plan["lease_minutes"])
-
-
-def _in_order(row: AssignmentRow, task: TaskRow) -> Sequence[str]:
-    """Ids of the answers from left to right."""
-    if task.second_id is None:
-        return [task.first_id]
-    return [task.second_id, task.first_id] if row.swapped else [task.first_id, task.second_id]
-
-
-def _provenance(session: Session, task: str) -> list[dict[str, Any]]:
-    """How the answers of a task came to be, in the task's own order."""
-    row = session.get_one(TaskRow, task)
-    answers = [session.get_one(AnswerRow, one) for one in (row.first_id, row.second_id) if one]
-    names = ("id", "system", "model", "revision", "settings", "seed", "message_id")
-    return [{name: getattr(answer, name) for name in names} for answer in answers]

@@ -27,9 +27,19 @@ Read = tuple[list[Turn], list[Turn]]
 """An item's request, and its answers."""
 
 
-def names_of(plan: dict[str, Any]) -> list[str]:
-    """Names of systems and models of a campaign, by which an answer would give itself away."""
-    return [name for system in plan["systems"] for name in (system["label"], system["model"]) if name]
+def names_in(session: Session, campaign: str) -> list[str]:
+    """Names of all that answers in a campaign, by which an answer would give itself away."""
+    mine = (
+        select(AnswerRow.system, AnswerRow.model)
+        .join(ItemRow, ItemRow.id == AnswerRow.item_id)
+        .where(ItemRow.campaign_id == campaign)
+    )
+    return sorted({name for row in session.execute(mine.distinct()) for name in row if name})
+
+
+def said_by_models(turns: Sequence[Turn]) -> str:
+    """What replies say, each in a paragraph: earlier ones, which annotators read as well, may give away who answers."""
+    return "\n".join(turn.text for turn in turns if turn.role == "assistant")
 
 
 def read_items(plan: Plan, folder: Path | None, content: ContentStore, settings: Settings) -> list[Read]:
@@ -74,14 +84,14 @@ class _Maker:
         self.items = 0
         self.tasks: list[TaskRow] = []
         self.random = random.Random(plan.seed)
-        self.names = names_of(campaign.plan) + [answer.system for item in plan.items for answer in item.answers]
+        self.names = plan.names()
 
     def add(self, item: Item, asked: Sequence[Turn], answers: Sequence[Turn]) -> None:
         """An item of the plan, with the answers that are there, or with places for those that will be made."""
         row, leaf = self._item(asked)
         made = []
         for ready, turn in zip(item.answers, answers, strict=True):
-            answer = self._ready(row, leaf, turn, ready.system, ready.model or ready.system)
+            answer = self._ready(row, leaf, [*asked, turn], ready.system, ready.model or ready.system)
             answer.revision, answer.seed, answer.settings = ready.revision, ready.seed, ready.settings
             made.append((answer, ready.gold))
         made += [] if item.answers else [(self._waiting(row, system), {}) for system in self.plan.systems]
@@ -119,7 +129,7 @@ class _Maker:
         row, leaf = self._item(turns[:-1])
         source = self.session.get_one(ConversationRow, reply.conversation_id)
         row.owner_id, row.source_id = source.user_id, source.id
-        answer = self._ready(row, leaf, turns[-1], reply.model or "", reply.model or "")
+        answer = self._ready(row, leaf, turns, reply.model or "", reply.model or "")
         answer.seed, answer.settings = reply.stats.get("seed"), {}
         systems = self.plan.systems if self.plan.mode == "pairwise" else []
         self._tasks(row, [(answer, {}), *((self._waiting(row, system), {}) for system in systems)], {})
@@ -155,11 +165,12 @@ class _Maker:
         write_parts(self.session, message, turn)
         return message.id
 
-    def _ready(self, item: ItemRow, leaf: str, turn: Turn, system: str, model: str) -> AnswerRow:
+    def _ready(self, item: ItemRow, leaf: str, turns: Sequence[Turn], system: str, model: str) -> AnswerRow:
+        """The last turn as an answer to those before it."""
         assert item.conversation_id is not None
-        message = self._message(item.conversation_id, leaf, turn, model)
-        answer = AnswerRow(item_id=item.id, system=system[:60], model=model, settings={}, message_id=message, status="ready")
-        answer.revision, answer.leak = "", gives_away(turn.text, [*self.names, system])
+        message = self._message(item.conversation_id, leaf, turns[-1], model)
+        answer = AnswerRow(item_id=item.id, system=system, model=model, settings={}, message_id=message, status="ready")
+        answer.revision, answer.leak = "", gives_away(said_by_models(turns), [*self.names, system])
         return self._added(answer)
 
     def _waiting(self, item: ItemRow, system: System) -> AnswerRow:

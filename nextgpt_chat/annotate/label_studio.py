@@ -4,7 +4,6 @@ Which systems answered stands in a task's `meta`, which Label Studio does not sh
 """
 
 import html
-import re
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,11 +13,13 @@ from xml.sax.saxutils import quoteattr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nextgpt_chat.annotate.agreement import CHOICES, SCORES
 from nextgpt_chat.annotate.campaigns import campaign_of, found, newest_guidelines
 from nextgpt_chat.annotate.judgements import Judgement
-from nextgpt_chat.annotate.material import Answer, Material
+from nextgpt_chat.annotate.material import Material
+from nextgpt_chat.annotate.plain import check_clean
 from nextgpt_chat.annotate.preferences import Names
-from nextgpt_chat.annotate.sheet import Question, questions
+from nextgpt_chat.annotate.sheet import LONGEST_COMMENT, Question, questions
 from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.content import ContentStore
@@ -29,7 +30,6 @@ from nextgpt_chat.store.tables import MessageRow, now
 
 MOST_TASKS = 20_000
 """Tasks of one file that is read."""
-CHOICES = ("first", "second", "tie", "bad")
 TAGS = {"image": '<img src="{}" style="max-width:100%">', "audio": '<audio controls src="{}"></audio>', "video": '<video controls src="{}" style="max-width:100%"></video>'}  # fmt: skip
 LOCAL = "/data/local-files/?d="
 """Where Label Studio serves files of a local folder that is set up as its storage."""
@@ -56,29 +56,24 @@ def config(material: Material) -> str:
 
 
 def tasks(material: Material, names: Names) -> list[dict[str, Any]]:
-    """Every task with the judgements that were given; each annotator has a number."""
+    """Every task, with the judgements that were given. They are marked, so that `bring_in` does not take them for new ones."""
     answers = {answer.id: answer for answer in material.answers}
-    given: dict[tuple[str, tuple[str, ...]], list[Judgement]] = defaultdict(list)
+    given: dict[str, dict[str, list[Judgement]]] = defaultdict(lambda: defaultdict(list))
     for row in material.judgements:
-        given[row.task, row.answers].append(row)
-    raters = {name: number for number, name in enumerate(sorted({row.rater for row in material.judgements}), 1)}
+        given[row.task][row.assignment].append(row)
     made = []
-    for (task, ids), rows in given.items():
+    for task, ids in material.tasks.items():
         shown = [answers[one] for one in ids]
         data = {"request": _page(shown[0].prompt, names)} | {
             name: _page([answer.turn], names) for name, answer in zip(("first", "second"), shown, strict=False)
         }
-        by_assignment: dict[str, list[Judgement]] = defaultdict(list)
-        for row in rows:
-            by_assignment[row.assignment].append(row)
         annotations = [
             {
-                "completed_by": raters[said[0].rater],
-                "created_at": said[0].at.isoformat(),
+                "unique_id": str(uuid.UUID(assignment)),
                 "lead_time": said[0].seconds,
-                "result": [result for row in said if (result := _result(row))],
+                "result": [one for row in said if (one := _result(row))],
             }
-            for said in by_assignment.values()
+            for assignment, said in given[task].items()
         ]
         meta = {"task": task, "item": shown[0].item, "systems": [answer.system for answer in shown]}
         made.append({"data": data, "meta": meta, "annotations": annotations})
@@ -86,17 +81,12 @@ def tasks(material: Material, names: Names) -> list[dict[str, Any]]:
 
 
 def _all_questions(material: Material) -> list[Question]:
-    """What is asked of any answers of the campaign, each once."""
+    """What is asked in any task of the campaign, each once."""
+    turns = {answer.id: answer.turn for answer in material.answers}
     found_questions: dict[str, Question] = {}
-    by_item: dict[int, list[Answer]] = defaultdict(list)
-    for answer in material.answers:
-        by_item[answer.item].append(answer)
-    for group in by_item.values():
-        turns = [answer.turn for answer in group]
-        shown = [turns] if material.mode == "pairwise" else [[turn] for turn in turns]
-        for some in shown:
-            for question in questions(material.criteria, some if len(some) < 3 else some[:2]):
-                found_questions.setdefault(question.key, question)
+    for ids in material.tasks.values():
+        for question in questions(material.criteria, [turns[one] for one in ids]):
+            found_questions.setdefault(question.key, question)
     return list(found_questions.values())
 
 
@@ -107,12 +97,13 @@ def _name(question: Question) -> str:
 def _result(row: Judgement) -> dict[str, Any] | None:
     if row.criterion == "flag":
         return None
+    mark = {"id": row.assignment}
     if row.criterion == "comment":
-        return {"from_name": "comment", "to_name": "request", "type": "textarea", "value": {"text": [row.text]}}
+        return mark | {"from_name": "comment", "to_name": "request", "type": "textarea", "value": {"text": [row.text]}}
     name = f"{row.subject}__{row.criterion}"
     if row.score is not None:
-        return {"from_name": name, "to_name": "request", "type": "rating", "value": {"rating": row.score}}
-    return {"from_name": name, "to_name": "request", "type": "choices", "value": {"choices": [row.choice]}}
+        return mark | {"from_name": name, "to_name": "request", "type": "rating", "value": {"rating": row.score}}
+    return mark | {"from_name": name, "to_name": "request", "type": "choices", "value": {"choices": [row.choice]}}
 
 
 def _page(turns: Sequence[Turn], names: Names) -> str:
@@ -132,37 +123,42 @@ def _page(turns: Sequence[Turn], names: Names) -> str:
 def bring_in(session: Session, content: ContentStore, campaign: str, exported: Any) -> int:
     """Takes judgements that were given in Label Studio into a campaign whose tasks were made there by `tasks`; returns how many people's items.
 
-    What was taken before is not taken again. Raises `InputError` for a file that is no export, for tasks of another campaign, and for
-    judgements that are not complete; then nothing is taken.
+    What was taken before, and what came from here, is not taken again. Raises `InputError` for a file that is no export, for tasks of another
+    campaign, and for judgements that are not complete; then nothing is taken.
     """
-    row = found(session, campaign)
+    row = found(session, campaign, lock=True)
     about = campaign_of(session, row)
     if not isinstance(exported, list) or len(exported) > MOST_TASKS or not all(isinstance(one, dict) for one in exported):
         raise InputError(
             f"The file is no export of Label Studio: it has a list of up to {MOST_TASKS:,} tasks (JSON, not JSON-MIN)."
         )
+    check_clean(exported, "The file")
     told, taken = newest_guidelines(session, row.id).version, 0
-    for number, task_json in enumerate(exported, 1):
-        meta, annotations = task_json.get("meta"), task_json.get("annotations")
+    ours = set(
+        session.scalars(
+            select(AssignmentRow.id).join(TaskRow, TaskRow.id == AssignmentRow.task_id).where(TaskRow.campaign_id == row.id)
+        )
+    )
+    for number, one in enumerate(exported, 1):
+        place = f"Task {number} of the file"
+        meta, annotations = one.get("meta"), one.get("annotations")
         task = session.get(TaskRow, str(meta.get("task"))) if isinstance(meta, dict) else None
         if task is None or task.campaign_id != row.id:
-            raise InputError(f"Task {number} of the file is none of the campaign {about.name!r}.")
-        answers = [session.get_one(AnswerRow, one) for one in (task.first_id, task.second_id) if one]
+            raise InputError(f"{place} is none of the campaign {about.name!r}.")
+        answers = [session.get_one(AnswerRow, answer) for answer in (task.first_id, task.second_id) if answer]
         turns = [_turn(session, content, answer) for answer in answers]
         asked = {_name(question): question for question in questions(about.criteria, turns)}
         for annotation in annotations if isinstance(annotations, list) else ():
-            if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
+            if not isinstance(annotation, dict) or annotation.get("was_cancelled") or ours & _marks(annotation):
                 continue
-            rows = _rows(annotation, asked, about.mode, f"Task {number} of the file")
+            rows = _rows(annotation, asked, about.mode, place)
             rater = _rater(session, row.id, annotation.get("completed_by"))
             same = select(AssignmentRow.id).where(AssignmentRow.task_id == task.id, AssignmentRow.rater_id == rater.id)
             if session.scalar(same):
                 continue
-            seconds = annotation.get("lead_time")
-            spent = min(float(seconds), 86_400.0) if isinstance(seconds, int | float) and seconds > 0 else 0.0
             assignment = AssignmentRow(
                 task_id=task.id, rater_id=rater.id, round=0, swapped=False, status="done", until=now(), guideline=told, draft={},
-                seconds=spent, revision=1, sent=now(),
+                seconds=_seconds(annotation.get("lead_time")), revision=1, sent=now(),
             )  # fmt: skip
             session.add(assignment)
             session.flush()
@@ -179,23 +175,49 @@ def _turn(session: Session, content: ContentStore, answer: AnswerRow) -> Turn:
     return turn_of(message, content) if message else Turn("assistant", ())
 
 
+def _marks(annotation: dict[str, Any]) -> set[str]:
+    """The assignments of ours that an annotation may be."""
+    results = _dicts(annotation.get("result"))
+    return {str(one).replace("-", "") for one in (annotation.get("unique_id"), *(result.get("id") for result in results))}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _seconds(value: Any) -> float:
+    """The time that somebody took, as far as it can be believed."""
+    return float(min(value, 86_400)) if isinstance(value, int | float) and value > 0 else 0.0
+
+
 def _rows(annotation: dict[str, Any], asked: dict[str, Question], mode: str, place: str) -> list[dict[str, Any]]:
     """One annotation as judgements. Raises `InputError` if it is not complete or says what cannot be said."""
     said: dict[str, dict[str, Any]] = {}
-    results = annotation.get("result")
-    for result in results if isinstance(results, list) else ():
-        value = result.get("value") if isinstance(result, dict) else None
-        name = str(result.get("from_name")) if isinstance(result, dict) else ""
-        if not isinstance(value, dict):
-            raise InputError(f"{place}: an answer has no value.")
+    for result in _dicts(annotation.get("result")):
+        name, value = str(result.get("from_name")), result.get("value")
+        value = value if isinstance(value, dict) else {}
         if name == "comment":
-            said[name] = {"subject": "reply", "criterion": "comment", "text": " ".join(map(str, value.get("text") or ()))[:2_000]}
+            texts = value.get("text")
+            words = (
+                [texts]
+                if isinstance(texts, str)
+                else [one for one in texts if isinstance(one, str)]
+                if isinstance(texts, list)
+                else []
+            )
+            if any(words):
+                said[name] = {"subject": "reply", "criterion": "comment", "text": " ".join(words)[:LONGEST_COMMENT]}
         elif name in asked:
             question = asked[name]
-            judged = {"choice": (value.get("choices") or [None])[0]} if mode == "pairwise" else {"score": value.get("rating")}
-            right = judged.get("choice") in CHOICES if mode == "pairwise" else judged.get("score") in (1, 2, 3, 4, 5)
-            if not right:
-                raise InputError(f"{place}: {question.title!r} has the value {next(iter(judged.values()))!r}.")
+            chosen = value.get("choices")
+            judged = (
+                {"choice": chosen[0] if isinstance(chosen, list) and chosen else None}
+                if mode == "pairwise"
+                else {"score": value.get("rating")}
+            )
+            given = next(iter(judged.values()))
+            if isinstance(given, bool) or given not in (CHOICES if mode == "pairwise" else SCORES):
+                raise InputError(f"{place}: {question.title!r} has the value {given!r}.")
             said[name] = {"subject": question.subject, "criterion": question.criterion.key, **judged}
     if missing := [question.title for name, question in asked.items() if name not in said]:
         raise InputError(f"{place}: {missing[0]!r} is not judged.")
@@ -205,7 +227,7 @@ def _rows(annotation: dict[str, Any], asked: dict[str, Question], mode: str, pla
 def _rater(session: Session, campaign: str, completed_by: Any) -> RaterRow:
     """The rater that somebody of Label Studio is in this campaign."""
     named = completed_by.get("id") if isinstance(completed_by, dict) else completed_by
-    identity = uuid.uuid5(uuid.NAMESPACE_OID, f"label studio {campaign} {re.sub(r'[^ -~]', '', str(named))}").hex
+    identity = uuid.uuid5(uuid.NAMESPACE_OID, f"label studio {campaign} {named}").hex
     row = session.get(RaterRow, identity)
     if row is None:
         row = RaterRow(id=identity, user_id=None, consent=0)

@@ -12,7 +12,16 @@ from nextgpt_chat.annotate.criteria import Criterion
 from nextgpt_chat.annotate.judgements import Judgement, judgements, pseudonym
 from nextgpt_chat.conversation import Turn
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.store.annotation_tables import AnswerRow, AuditRow, ConsentRow, GuidelineRow, ItemRow, JudgementRow
+from nextgpt_chat.store.annotation_tables import (
+    AnswerRow,
+    AssignmentRow,
+    AuditRow,
+    ConsentRow,
+    GuidelineRow,
+    ItemRow,
+    JudgementRow,
+    TaskRow,
+)
 from nextgpt_chat.store.audit import records
 from nextgpt_chat.store.messages import path_to, turn_of
 from nextgpt_chat.store.raters import SHARING
@@ -50,6 +59,8 @@ class Material:
     guidelines: list[str]
     """All versions, from the first."""
     answers: list[Answer]
+    tasks: dict[str, tuple[str, ...]]
+    """Id of a task -> ids of the answer or answers that are judged in it."""
     judgements: list[Judgement]
     """Flags and comments among them."""
     audit: list[dict[str, Any]]
@@ -78,8 +89,13 @@ def of_campaign(session: Session, content: ContentStore, name: str) -> Material:
     there = {answer.id for answer in answers}
     kept = [one for one in judgements(session, row) if there.issuperset(one.answers)]
     versions = session.scalars(select(GuidelineRow.text).where(GuidelineRow.campaign_id == row.id).order_by(GuidelineRow.version))
-    audit = [_record(one, row.id) for one in records(session, row.id)]
-    return Material(campaign.name, campaign.mode, campaign.criteria, list(versions), answers, kept, audit)
+    judged = select(TaskRow).where(TaskRow.campaign_id == row.id).order_by(TaskRow.number)
+    tasks = {one.id: tuple(answer for answer in (one.first_id, one.second_id) if answer) for one in session.scalars(judged)}
+    tasks = {task: ids for task, ids in tasks.items() if there.issuperset(ids)}
+    of_others = select(AssignmentRow.id).where(AssignmentRow.task_id.in_(tasks))
+    open_to_all = set(session.scalars(of_others)) | {None}
+    audit = [_record(one, row.id, one.assignment_id in open_to_all) for one in records(session, row.id)]
+    return Material(campaign.name, campaign.mode, campaign.criteria, list(versions), answers, tasks, kept, audit)
 
 
 def of_chats(session: Session, content: ContentStore) -> Material:
@@ -117,7 +133,7 @@ def of_chats(session: Session, content: ContentStore) -> Material:
             )
         )  # fmt: skip
     guidelines = ["People press a thumb below a reply, or below a medium in it. Reasons: " + "; ".join(REASONS.values()) + "."]
-    return Material(CHAT, "thumbs", [], guidelines, list(answers.values()), kept, [])
+    return Material(CHAT, "thumbs", [], guidelines, list(answers.values()), {}, kept, [])
 
 
 class _Told:
@@ -139,6 +155,8 @@ class _Told:
         return tuple(turn_of(one, self.content) for one in path)
 
 
-def _record(row: AuditRow, campaign: str) -> dict[str, Any]:
+def _record(row: AuditRow, campaign: str, whole: bool) -> dict[str, Any]:
+    """A record as it leaves the server; one about what somebody took back says no more than that there is one."""
     rater = row.rater_id and pseudonym(campaign, row.rater_id)
-    return {"seq": row.seq, "at": row.at.isoformat(), "rater": rater, "assignment": row.assignment_id, "action": row.action, **{"body": row.body}, "digest": row.digest}  # fmt: skip
+    about = {"seq": row.seq, "at": row.at.isoformat(), "rater": rater, "assignment": row.assignment_id, "action": row.action}
+    return about | {"body": row.body if whole else None, "digest": row.digest}

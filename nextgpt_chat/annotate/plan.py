@@ -7,12 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from nextgpt_chat.annotate.criteria import STANDARD, Criterion
 from nextgpt_chat.annotate.identity import named_in
+from nextgpt_chat.annotate.plain import check_clean
 from nextgpt_chat.errors import InputError
 
 MOST_ITEMS = 1_000
 """Items of one campaign."""
 LONGEST_GUIDELINES = 20_000
 """Characters."""
+MOST_TASKS = 5_000
+"""Answers, or pairs of them, that are judged in one campaign."""
 MOST_SYSTEMS = 8
 """Systems of one campaign: models, or one model at several settings."""
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\x00-\x1f|]+$")]
@@ -61,7 +64,7 @@ class ReadyAnswer(Strict):
     """As in a line of `dialogues.jsonl`: texts, and files beside the campaign's file."""
     model: str = Field("", max_length=120)
     revision: str = Field("", max_length=64)
-    seed: int | None = None
+    seed: int | None = Field(None, ge=0, lt=2**63)
     settings: dict[str, Any] = {}
     gold: dict[str, Annotated[int, Field(ge=1, le=5)]] = {}
     """Criterion -> the right score, where one is beyond doubt."""
@@ -97,8 +100,8 @@ class Item(Strict):
 class Plan(Strict):
     """A campaign: what is judged, how, by how many."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
-    title: str = Field("", max_length=120)
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\n\r\t]+$")]
+    title: str = Field("", max_length=120, pattern=r"^[^\n\r\t]*$")
     """What annotators see in the name's place; it must not say what answers."""
     mode: Literal["pairwise", "absolute"] = "pairwise"
     guidelines: str = Field(min_length=1, max_length=LONGEST_GUIDELINES)
@@ -136,7 +139,11 @@ class Plan(Strict):
     @field_validator("items", mode="before")
     @classmethod
     def _by_text(cls, value: Any) -> Any:
-        return [{"prompt": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
+        if not isinstance(value, list):
+            return value
+        if len(value) > MOST_ITEMS:
+            raise ValueError(f"there are {len(value):,} items; a campaign has up to {MOST_ITEMS:,}")
+        return [{"prompt": one} if isinstance(one, str) else one for one in value]
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -150,32 +157,48 @@ class Plan(Strict):
             raise ValueError("there is nothing to judge: neither items nor conversations")
         if self.conversations and self.mode == "pairwise" and not self.systems:
             raise ValueError("stored replies are compared with those of `systems`, and there are none")
+        whole = [criterion.key for criterion in self.criteria if criterion.subject == "reply"]
         needed = 2 if self.mode == "pairwise" else 1
+        tasks = self.conversations * _tasks(self.mode, 1 + len(self.systems) if self.mode == "pairwise" else 1)
         for number, item in enumerate(self.items, 1):
             found = len(item.answers) or len(self.systems)
+            tasks += _tasks(self.mode, found)
             if found < needed:
                 raise ValueError(f"item {number} has {found} answers, and {self.mode} judging needs {needed}; add `systems`")
-            _check_gold(item, number, keys, [answer.system for answer in item.answers] or names)
-        answering = [
-            *names,
-            *(system.model for system in self.systems),
-            *(answer.system for item in self.items for answer in item.answers),
-        ]
-        if named := named_in(f"{self.title}\n{self.guidelines}", answering):
-            raise ValueError(f"title or guidelines name {named!r}, which answers; annotators must not know who does")
+            _check_gold(item, number, whole, [answer.system for answer in item.answers] or names)
+        if tasks > MOST_TASKS:
+            raise ValueError(f"there are {tasks:,} answers or pairs of them to judge; a campaign has up to {MOST_TASKS:,}")
+        if not self.golds and any(item.gold or any(answer.gold for answer in item.answers) for item in self.items):
+            raise ValueError("some answers are known, and `golds` is 0, so nobody would see them; give it a share, such as 0.1")
+        shown = [text for one in self.criteria for text in (one.title, one.question, *one.anchors)]
+        if named := named_in("\n".join([self.title, self.guidelines, *shown]), self.names()):
+            raise ValueError(f"title, guidelines or criteria name {named!r}, which answers; annotators must not know who does")
         return self
+
+    def names(self) -> list[str]:
+        """Names of all that answers, by which an answer would give itself away."""
+        ready = [name for item in self.items for answer in item.answers for name in (answer.system, answer.model)]
+        return [name for name in (*(name for one in self.systems for name in (one.name, one.model)), *ready) if name]
+
+
+def _tasks(mode: str, answers: int) -> int:
+    """What there is to judge in an item with so many answers."""
+    return answers * (answers - 1) // 2 if mode == "pairwise" else answers
 
 
 def _check_gold(item: Item, number: int, keys: Sequence[str], systems: Sequence[str]) -> None:
     named = [*item.gold, *(key for answer in item.answers for key in answer.gold)]
     if wrong := [key for key in named if key not in keys]:
-        raise ValueError(f"item {number} has gold for {wrong[0]!r}, which is no criterion of the campaign")
+        raise ValueError(
+            f"item {number} has gold for {wrong[0]!r}, which is no criterion of the campaign that looks at the whole reply"
+        )
     if wrong := [value for value in item.gold.values() if value not in (*systems, "tie", "bad")]:
         raise ValueError(f"item {number} has gold {wrong[0]!r}, which is neither one of its systems nor tie nor bad")
 
 
 def checked(value: Any) -> Plan:
     """A plan from plain values. Raises `InputError` that says where the first fault is."""
+    check_clean(value, "The campaign")
     try:
         return Plan.model_validate(value)
     except ValidationError as error:

@@ -1,10 +1,10 @@
 """Campaigns as files: `campaign.json`, or a ZIP of it with its media in `media/`."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nextgpt_chat.annotate.plain import read_json
 from nextgpt_chat.annotate.plan import Plan, checked
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.export.dialogue_file import text_of
@@ -29,8 +29,4 @@ def plan_in(file: Path) -> Iterator[tuple[Plan, Path]]:
         text = text_of(folder / NAME, NAME)
         with file.open("rb") as opened:
             around = folder if opened.read(2) == b"PK" else file.parent
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{NAME} is not JSON: {error}.") from error
-        yield checked(value), around
+        yield checked(read_json(text, NAME)), around

@@ -59,9 +59,13 @@ def preferences(material: Material, names: Names) -> list[dict[str, Any]]:
                 found.append(_preference(answers[winner], answers[loser], abs(lead), len(given), names))
         return found
     scores, least, span = _means(rows), *((2.0, 2.0) if material.mode == "thumbs" else (LEAST_APART, 4.0))
-    for one, other in combinations([answer for answer in material.answers if answer.id in scores], 2):
+    by_item: dict[int, list[Answer]] = {}
+    for answer in material.answers:
+        if answer.id in scores:
+            by_item.setdefault(answer.item, []).append(answer)
+    for one, other in (pair for group in by_item.values() for pair in combinations(group, 2)):
         apart = scores[one.id][0] - scores[other.id][0]
-        if one.item == other.item and abs(apart) >= least:
+        if abs(apart) >= least:
             better, worse = (one, other) if apart > 0 else (other, one)
             found.append(_preference(better, worse, abs(apart) / span, min(scores[one.id][1], scores[other.id][1]), names))
     return found

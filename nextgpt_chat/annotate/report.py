@@ -1,13 +1,14 @@
 """Everything that a campaign's judgements say, computed at once: for the admin page, the command line and the data card."""
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from statistics import median
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from nextgpt_chat.annotate.agreement import Alpha, Kappa, Share, alpha, kappas, with_gold, with_themselves
 from nextgpt_chat.annotate.campaigns import Campaign, Campaigns, Counts, found
@@ -16,6 +17,9 @@ from nextgpt_chat.annotate.judgements import NOTES, Judgement, counted, judgemen
 from nextgpt_chat.annotate.ranking import Ranking, rank
 from nextgpt_chat.media.names import NOUNS
 from nextgpt_chat.store.annotation_tables import AuditRow
+
+CHANGING = ("created", "sent", "skipped", "imported", "withdrawn")
+"""What happens that can change a figure."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +86,21 @@ class Reports:
     def __init__(self, campaigns: Campaigns) -> None:
         self.campaigns, self.database = campaigns, campaigns.store.database
         self._made: dict[str, tuple[int, Report]] = {}
+        self._making = threading.Lock()
 
     def of(self, campaign: str) -> Report:
-        """The report of a campaign as it is now. Raises `NotFoundError`."""
+        """The report of a campaign as it is now; one at a time is computed. Raises `NotFoundError`."""
         about, counts = self.campaigns.get(campaign), self.campaigns.counts(campaign)
-        with self.database.reading() as session:
-            newest = select(AuditRow.seq).where(AuditRow.stream == about.id).order_by(AuditRow.seq.desc()).limit(1)
-            state = session.scalar(newest) or 0
-            known = self._made.get(about.id)
-            if known and known[0] == state:
-                return known[1]
-            rows = judgements(session, found(session, about.id))
-        report = report_of(about, counts, rows)
-        self._made[about.id] = (state, report)
+        with self._making:
+            with self.database.reading() as session:
+                changing = select(func.max(AuditRow.seq)).where(AuditRow.stream == about.id, AuditRow.action.in_(CHANGING))
+                state = session.scalar(changing) or 0
+                known = self._made.get(about.id)
+                if known and known[0] == state:
+                    return replace(known[1], counts=counts)
+                rows = judgements(session, found(session, about.id))
+            report = report_of(about, counts, rows)
+            self._made[about.id] = (state, report)
         return report
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from nextgpt_chat.annotate.criteria import FLAGS, POINTS, Criterion
+from nextgpt_chat.annotate.plain import check_clean
 from nextgpt_chat.conversation import Turn
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.names import NOUNS
@@ -24,7 +25,7 @@ class Sheet(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    answers: dict[Short, Annotated[int, Field(ge=1, le=POINTS)] | Literal["left", "right", "tie", "bad"]] = Field(
+    answers: dict[Short, Annotated[int, Field(strict=True, ge=1, le=POINTS)] | Literal["left", "right", "tie", "bad"]] = Field(
         {}, max_length=200
     )
     """Key of a question -> a score, or a choice."""
@@ -75,6 +76,7 @@ def _is_about(criterion: Criterion, kind: str) -> bool:
 
 def checked_sheet(value: Any) -> Sheet:
     """A sheet from plain values. Raises `InputError`."""
+    check_clean(value, "The judgement")
     try:
         return Sheet.model_validate(value)
     except ValidationError as error:
@@ -84,9 +86,6 @@ def checked_sheet(value: Any) -> Sheet:
 
 def check_complete(sheet: Sheet, asked: Sequence[Question], compares: bool, timed: Collection[str], share: float) -> None:
     """Raises `InputError` if something is not answered, or answered in the wrong way, or if a sound or clip was not played."""
-    known = {question.key: question for question in asked}
-    if strange := [key for key in sheet.answers if key not in known]:
-        raise InputError(f"There is no question {strange[0]!r} here. Reload the page.")
     for question in asked:
         value = sheet.answers.get(question.key)
         if value is None:

@@ -1,6 +1,5 @@
 """`nextgpt-chat annotate`."""
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -8,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from nextgpt_chat.annotate.campaigns import Campaigns, found
+from nextgpt_chat.annotate.campaigns import Campaigns
 from nextgpt_chat.annotate.dataset import write_dataset
 from nextgpt_chat.annotate.label_studio import bring_in
 from nextgpt_chat.annotate.material import CHAT, of_campaign, of_chats
+from nextgpt_chat.annotate.plain import read_json
 from nextgpt_chat.annotate.plan_file import plan_in
 from nextgpt_chat.annotate.report import Reports
 from nextgpt_chat.annotate.report_text import as_markdown
 from nextgpt_chat.errors import InputError
+from nextgpt_chat.export.dialogue_file import text_of
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.audit import first_break, records
 from nextgpt_chat.store.store import open_store
@@ -78,10 +79,10 @@ def _done(campaigns: Campaigns, action: Action, name: str, path: Path) -> str:
                 campaigns.create(plan, folder)
             return f"The campaign {plan.name!r} is open."
         case Action.OPEN | Action.CLOSE:
-            campaigns.set_open(name, action == Action.OPEN)
+            campaigns.set_open(campaigns.named(name).id, action == Action.OPEN)
             return f"The campaign {name!r} is {'open' if action == Action.OPEN else 'closed'}."
         case Action.REPORT:
-            return as_markdown(Reports(campaigns).of(name)).rstrip()
+            return as_markdown(Reports(campaigns).of(campaigns.named(name).id)).rstrip()
         case Action.EXPORT:
             return _exported(campaigns, name, path)
         case Action.IMPORT:
@@ -104,25 +105,23 @@ def _listed(campaigns: Campaigns) -> str:
 def _exported(campaigns: Campaigns, name: str, folder: Path) -> str:
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty. Name a new folder.")
-    store, report = campaigns.store, None if name == CHAT else Reports(campaigns).of(name)
+    store, campaign = campaigns.store, None if name == CHAT else campaigns.named(name).id
+    report = Reports(campaigns).of(campaign) if campaign else None
     with store.database.reading() as session:
-        material = of_chats(session, store.content) if name == CHAT else of_campaign(session, store.content, name)
+        material = of_campaign(session, store.content, campaign) if campaign else of_chats(session, store.content)
     write_dataset(material, report, folder)
     return f"{len(material.judgements)} judgements of {len(material.answers)} answers are in {folder}."
 
 
 def _imported(campaigns: Campaigns, name: str, file: Path) -> str:
-    try:
-        exported = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{file} cannot be read as JSON.") from error
+    exported = read_json(text_of(file), str(file))
     with campaigns.store.database.session() as session:
-        return f"{bring_in(session, campaigns.store.content, name, exported)} judged items were taken in."
+        return f"{bring_in(session, campaigns.store.content, campaigns.named(name).id, exported)} judged items were taken in."
 
 
 def _verified(campaigns: Campaigns, name: str) -> str:
     with campaigns.store.database.reading() as session:
-        rows = records(session, found(session, name).id)
+        rows = records(session, campaigns.named(name).id)
     broken = first_break(rows)
     if broken is not None:
         raise InputError(f"Record {broken} of {len(rows)} is not as it was written, or one before it is missing.")

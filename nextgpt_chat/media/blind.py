@@ -4,17 +4,23 @@ Each file is written again by one encoder: texts and content credentials are gon
 (EBU R 128), so that nobody prefers the louder one.
 """
 
+import logging
 import os
 import re
 import tempfile
+import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from nextgpt_chat.conversation import Media
+from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.media import ffmpeg
 from nextgpt_chat.media.content import EXTENSIONS
 from nextgpt_chat.media.image_file import encode_png, read_image
 from nextgpt_chat.media.video_file import AAC, COLOURS, H264
+
+log = logging.getLogger(__name__)
 
 LOUDNESS = -23.0
 """Integrated loudness that sounds are brought to, LUFS."""
@@ -31,13 +37,22 @@ class Blind:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._making = threading.Lock()
 
     def file(self, medium: Media) -> Path:
-        """The medium's file to show to annotators."""
+        """The medium's file to show to annotators. One at a time is made. Raises `NotFoundError` if that fails."""
         path = self.root / medium.sha256[:2] / f"{medium.sha256}.{EXTENSIONS[medium.mime]}"
-        if path.is_file():
-            os.utime(path)
-            return path
+        with self._making:
+            if path.is_file():
+                os.utime(path)
+                return path
+            try:
+                return self._make(medium, path)
+            except (ffmpeg.FFmpegError, OSError) as error:
+                log.exception("%s cannot be made ready for annotators", medium.path)
+                raise NotFoundError("The file cannot be shown: it is damaged or gone.") from error
+
+    def _make(self, medium: Media, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder, path.name)
@@ -54,11 +69,11 @@ class Blind:
             os.replace(made, path)
         return path
 
-    def sweep(self) -> None:
-        """Deletes what nobody asked for in a long time."""
+    def sweep(self, kept: Collection[str]) -> None:
+        """Deletes what nobody asked for in a long time, and what belongs to nobody any more: `kept` are the content hashes of what does."""
         before = time.time() - KEPT_SECONDS
         for path in self.root.glob("??/*.*"):
-            if path.stat().st_mtime < before:
+            if path.stem not in kept or path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
 
 

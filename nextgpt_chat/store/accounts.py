@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from nextgpt_chat.errors import BusyError, InputError, NotFoundError
 from nextgpt_chat.store.database import Database
+from nextgpt_chat.store.raters import take_over
 from nextgpt_chat.store.tables import AccountRow, ConversationRow, UserRow, new_id, now
 
 NAME = (2, 40)
@@ -151,6 +152,7 @@ class Accounts:
             rows = session.scalars(select(ConversationRow).where(ConversationRow.user_id == visitor)).all()
             for row in rows:
                 row.user_id = account.user
+            take_over(session, visitor, account.user)
             return len(rows)
 
     def _check_open(self, row: AccountRow | None) -> None:

@@ -6,7 +6,7 @@ A campaign's requests and answers are conversations like all others, of a user w
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nextgpt_chat.store.tables import Base, Id, new_id, now
@@ -95,12 +95,12 @@ class AnswerRow(Base):
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     item_id: Mapped[str] = mapped_column(ForeignKey("campaign_items.id"))
-    system: Mapped[str] = mapped_column(String(60))
+    system: Mapped[str] = mapped_column(String(120))
     """Under which name it counts in the statistics."""
     model: Mapped[str] = mapped_column(String(120))
     revision: Mapped[str] = mapped_column(String(64), default="")
     settings: Mapped[dict[str, Any]] = mapped_column(JSON)
-    seed: Mapped[int | None]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
     message_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(String(16))
     """waiting, running, ready, failed."""

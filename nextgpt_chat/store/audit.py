@@ -44,4 +44,4 @@ def first_break(rows: list[AuditRow]) -> int | None:
 
 def _digest(row: AuditRow, before: str) -> str:
     said = [row.stream, row.seq, row.at.isoformat(), row.rater_id, row.assignment_id, row.action, row.body]
-    return hashlib.sha256((before + json.dumps(said, sort_keys=True, ensure_ascii=False)).encode()).hexdigest()
+    return hashlib.sha256((before + json.dumps(said, sort_keys=True)).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -115,7 +116,9 @@ class Library:
             old = ConversationRow.updated < now() - timedelta(days=self.settings.retention_days)
             over = or_(over, and_(old, ConversationRow.user_id.not_in(select(CampaignRow.user_id))))
         with self.database.session() as session:
-            self._remove(session, list(session.scalars(select(ConversationRow.id).where(over))))
+            busy = select(JobRow.conversation_id).where(JobRow.status == "running")
+            left_over = select(ConversationRow.id).where(over, ConversationRow.id.not_in(busy))
+            self._remove(session, list(session.scalars(left_over)))
         before = time.time() - UNUSED.total_seconds()
         with self.database.session() as session:
             kept = set(session.scalars(select(AssetRow.sha256)))
@@ -126,12 +129,18 @@ class Library:
             log.info("%d files that nobody needs were deleted", len(left))
         return len(left)
 
+    def hashes(self) -> set[str]:
+        """Content hashes of all files that belong to somebody."""
+        with self.database.reading() as session:
+            return set(session.scalars(select(AssetRow.sha256)))
+
     def _remove(self, session: Session, conversations: list[str]) -> int:
         """Deletes conversations with their messages. Files that nothing refers to any more lose their rows and are deleted.
 
         Copies of them in campaigns go with the next sweep.
         """
-        withdraw(session, ItemRow.source_id.in_(conversations))
+        for batch in batched(conversations):
+            withdraw(session, ItemRow.source_id.in_(batch))
         for conversation in conversations:
             # The branches are cut into single messages first: SQLite follows a chain of cascades only 1,000 deep.
             session.execute(update(MessageRow).where(MessageRow.conversation_id == conversation).values(parent_id=None))
@@ -143,6 +152,11 @@ class Library:
                 # Before the commit: whoever sends the same file again is served after it, and finds row and file gone together.
                 self.content.path(asset.sha256, asset.mime).unlink(missing_ok=True)
         return len(conversations)
+
+
+def batched(ids: list[str], size: int = 500) -> Iterator[list[str]]:
+    """The ids, as many at a time as a statement takes."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
 def _summary(row: ConversationRow) -> Summary:

@@ -1,6 +1,5 @@
 """The admins' pages of the desk: campaigns are made, watched, opened and closed here, and their results taken away."""
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from nextgpt_chat.annotate.criteria import STANDARD
 from nextgpt_chat.annotate.dataset import write_dataset
 from nextgpt_chat.annotate.label_studio import bring_in
 from nextgpt_chat.annotate.material import CHAT, of_campaign, of_chats
+from nextgpt_chat.annotate.plain import read_json
 from nextgpt_chat.annotate.plan import checked
 from nextgpt_chat.annotate.plan_file import plan_in
 from nextgpt_chat.annotate.report import Reports
@@ -223,10 +223,7 @@ class AdminPages:
         upload = form.get("file")
         if not isinstance(upload, UploadFile) or not upload.filename:
             raise InputError("Choose the JSON file that Label Studio exported.")
-        try:
-            exported = json.loads(upload.file.read())
-        except (ValueError, RecursionError) as error:
-            raise InputError("The file is not JSON. Export from Label Studio as JSON.") from error
+        exported = read_json(upload.file.read(), "The file")
         with self.campaigns.store.database.session() as session:
             return f"{bring_in(session, self.campaigns.store.content, campaign, exported)} judged items were taken in."
 

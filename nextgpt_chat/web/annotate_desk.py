@@ -4,7 +4,7 @@ Nothing that goes to an annotator names a model, a seed, a file or a time: a tas
 what is sent is put together here from the parts alone.
 """
 
-import json
+import hashlib
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
@@ -16,8 +16,10 @@ from starlette.routing import Route
 
 from nextgpt_chat.annotate.campaigns import Campaign, Campaigns
 from nextgpt_chat.annotate.criteria import FLAGS, SKIPS
-from nextgpt_chat.annotate.desk import Desk, Shown
+from nextgpt_chat.annotate.desk import Desk
+from nextgpt_chat.annotate.plain import read_json
 from nextgpt_chat.annotate.sheet import LONGEST_COMMENT, SIDES, checked_sheet
+from nextgpt_chat.annotate.shown_task import Shown
 from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.errors import InputError, NotFoundError, UserError
 from nextgpt_chat.media.blind import Blind
@@ -34,6 +36,8 @@ MEDIA_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Content-Disposition": "inline",
 }
+NO_TIME = "Thu, 01 Jan 1970 00:00:00 GMT"
+"""In the place of the time at which a file was written."""
 NO_ANNOTATOR = "This page is for annotators. Sign in with an annotator's account; an admin gives that role on the account page."
 ASSETS = {"desk.js": "text/javascript", "desk.css": "text/css", "admin.js": "text/javascript", "admin.css": "text/css"}
 
@@ -53,7 +57,7 @@ class DeskPage:
         return [
             Route("/annotate", self.show),
             Route("/annotate/{name}", self.asset),
-            Route("/annotate/media/{task}/{side}/{number:int}", self.medium),
+            Route("/annotate/media/{task}/{side}/{number}", self.medium),
             Route(f"{base}/campaigns", self.call(self.list)),
             Route(f"{base}/agree", self.call(self.agree), methods=["POST"]),
             Route(f"{base}/campaigns/{{campaign}}/next", self.call(self.next), methods=["POST"]),
@@ -83,10 +87,11 @@ class DeskPage:
             medium = self.desk.shown(user, request.path_params["task"]).places.get(place)
             if medium is None or not medium.path.is_file():
                 raise NotFoundError("There is no such file.")
-            answer = FileResponse(self.blind.file(medium), media_type=medium.mime, headers=MEDIA_HEADERS)
+            file = self.blind.file(medium)
         except UserError as error:
             return PlainTextResponse(str(error), status_code=status_of(error))
-        return answer
+        mark = hashlib.sha256(f"{request.path_params['task']} {place}".encode()).hexdigest()[:16]
+        return FileResponse(file, media_type=medium.mime, headers=MEDIA_HEADERS | {"ETag": f'"{mark}"', "Last-Modified": NO_TIME})
 
     def call(self, do: Call) -> Callable[[Request], Any]:
         """An endpoint that takes and gives JSON, and refuses in sentences."""
@@ -214,10 +219,7 @@ async def body_of(request: Request, visitors: Visitors, most: int) -> dict[str, 
         data += piece
         if len(data) > most:
             raise InputError(f"This is too long. Accepted are {most:,} bytes.")
-    try:
-        body = json.loads(data or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise InputError("This is not JSON. Reload the page.") from error
+    body = read_json(bytes(data) or b"{}", "What was sent")
     if not isinstance(body, dict):
         raise InputError("This is not a JSON object. Reload the page.")
     return body

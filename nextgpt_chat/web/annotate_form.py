@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,12 @@ def plan_of_form(form: FormData) -> dict[str, Any]:
 
     def number(name: str, usual: float) -> float:
         try:
-            return float(text(name) or usual)
-        except ValueError as error:
-            raise InputError(f"{text(name)!r} is not a number ({name}).") from error
+            value = float(text(name) or usual)
+        except ValueError:
+            value = nan
+        if not abs(value) < 2**53:
+            raise InputError(f"{text(name)[:60]!r} is not a number that can be taken ({name}).")
+        return value
 
     systems = []
     for place in range(1, SYSTEMS + 1):

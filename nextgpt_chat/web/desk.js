@@ -10,13 +10,18 @@ const RETRY_AFTER = 3000;    // ms between tries without a connection
 const BEAT_EVERY = 60000;    // ms between signs of life, which keep the task reserved
 const IDLE_AFTER = 60000;    // ms without a sign of the annotator after which their time stops
 
+const OUTBOX = "nextgpt-desk-outbox";
+const key_of = (id) => `nextgpt-desk-${id}`;
+
 let campaign = null;         // id of the open campaign
 let about = null;            // what the server says about it
 let task = null;             // what is judged
 let sheet = null;            // what is filled in
 let current = 0;             // number of the marked question
 let saving = 0;              // timer of the next save
-let sending = null;          // the call that waits for a connection: {path, body}
+let outbox = stored(OUTBOX);  // the judgement that waits to be sent: {id, path, body}
+let delivering = false;      // whether it is on its way
+let retrying = 0;            // timer of the next try
 let stirred = Date.now();    // when the annotator last did something
 
 class Refused extends Error {}
@@ -73,7 +78,7 @@ async function list() {
   if (!found.agreed) return terms(admin);
   const cards = found.campaigns.map((one) => {
     const all = one.done + one.left;
-    const state = one.left ? `${one.done} done, ${one.left} for you now` : one.open ? `${one.done} done, nothing for you now` : `${one.done} done, closed`;
+    const state = one.left ? `${one.done} done, up to ${one.left} for you now` : one.open ? `${one.done} done, nothing for you now` : `${one.done} done, closed`;
     const way = one.mode === "pairwise" ? "two answers side by side" : "one answer at a time";
     return element("li", {}, element("span", {}, element("strong", {}, one.title), element("br"), `${way}: ${state}`),
       element("progress", {max: all || 1, value: one.done, "aria-label": `${one.done} of ${all} done`}),
@@ -109,7 +114,7 @@ async function next() {
 }
 
 async function back() {
-  if (sending) return;
+  if (outbox) return;
   await keep();
   await open(() => call(`campaigns/${campaign}/back`, task ? {before: task.id} : {}));
 }
@@ -127,11 +132,12 @@ async function open(ask) {
   problem("");
   about = found.campaign;
   $("leave").hidden = $("help-button").hidden = false;
-  $("progress").textContent = `${about.done} done, ${about.left} left`;
+  $("progress").textContent = about.left ? `${about.done} done, up to ${about.left} left` : `${about.done} done`;
   $("saved").textContent = "";
   if (!found.task) return finished();
   task = found.task;
-  sheet = {answers: {}, flags: [], comment: "", played: {}, seconds: 0, ...task.sheet, ...remembered(task.id)};
+  sheet = {answers: {}, flags: [], comment: "", played: {}, seconds: 0, ...task.sheet, ...remembered()};
+  if (said(sheet) !== said(task.sheet)) saving = setTimeout(keep, SAVE_AFTER);
   current = Math.max(0, task.questions.findIndex((one) => !(one.key in sheet.answers)));
   show();
 }
@@ -222,7 +228,6 @@ function listened(medium) {
   if (!(share > (sheet.played[place] || 0))) return;
   const before = waits();
   sheet.played[place] = share;
-  remember();
   if (before !== waits()) change(() => {});
   update();
 }
@@ -268,8 +273,8 @@ function waits() {
 
 function update() {
   const reason = waits();
-  $("wait").textContent = sending ? "" : reason;
-  $("send").disabled = Boolean(reason) || Boolean(sending);
+  $("wait").textContent = outbox ? "Your last judgement is being sent." : reason;
+  $("send").disabled = Boolean(reason) || Boolean(outbox);
   for (const medium of players()) {
     const figure = medium.closest("figure");
     const missing = task.timed.includes(medium.dataset.place) && (sheet.played[medium.dataset.place] || 0) < task.play;
@@ -299,67 +304,107 @@ function change(how) {
 
 async function keep() {
   clearTimeout(saving);
-  if (!task || task.sent || sending) return;
-  const kept = task.id;
+  if (!task || task.sent || outbox) return;
+  const [kept, sent] = [task, JSON.parse(JSON.stringify(sheet))];
   try {
-    await call(`tasks/${kept}/draft`, {sheet});
-    if (task && task.id === kept) $("saved").textContent = "Saved";
-    if (!sending) offline("");
+    await call(`tasks/${kept.id}/draft`, {sheet: sent});
   } catch (error) {
+    if (task !== kept) return;
     if (error instanceof Refused) return problem(error.message);
     $("saved").textContent = "";
     offline("No connection. What you fill in is kept in this browser and goes to the server as soon as there is one.");
     saving = setTimeout(keep, RETRY_AFTER);
+    return;
   }
+  kept.sheet = sent;
+  if (task !== kept) return forget(kept.id);
+  offline("");
+  if (said(sheet) === said(sent)) {
+    forget(kept.id);
+    $("saved").textContent = "Saved";
+  } else remember();
 }
 
-const key_of = (id) => `nextgpt-desk-${id}`;
+// What this browser has and the server has not yet, with what the server had before it: if the server has something else by now, from another
+// browser, that is the newer one.
+function said(one) {
+  return JSON.stringify([Object.entries(one.answers || {}).sort(), [...(one.flags || [])].sort(), one.comment || ""]);
+}
+
+function stored(key, value) {
+  try {
+    if (value === undefined) return JSON.parse(localStorage.getItem(key) || "null");
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, JSON.stringify(value));
+  } catch { /* without storage the server keeps it alone */ }
+  return null;
+}
 
 function remember() {
-  try { localStorage.setItem(key_of(task.id), JSON.stringify(sheet)); } catch { /* without storage the server keeps it alone */ }
+  stored(key_of(task.id), {base: said(task.sheet), sheet});
 }
 
-function remembered(id) {
-  try { return JSON.parse(localStorage.getItem(key_of(id)) || "{}"); } catch { return {}; }
+function remembered() {
+  const local = stored(key_of(task.id));
+  if (local && local.base === said(task.sheet)) return local.sheet;
+  forget(task.id);
+  return {};
 }
 
 function forget(id) {
-  try { localStorage.removeItem(key_of(id)); } catch { /* there is nothing */ }
+  stored(key_of(id), null);
 }
 
 function send() {
-  if (waits() || sending) return;
-  deliver(`tasks/${task.id}/send`, {sheet});
+  if (!waits()) post("send", {sheet});
 }
 
 function ask_skip() {
-  if (sending) return;
+  if (outbox) return;
   $("skip-reasons").replaceChildren(...Object.entries(about.skips).map(([key, words]) =>
-    element("button", {onclick: () => { $("skip").close(); deliver(`tasks/${task.id}/skip`, {sheet, reason: key}); }}, words)));
+    element("button", {onclick: () => { $("skip").close(); post("skip", {sheet, reason: key}); }}, words)));
   $("skip").showModal();
 }
 
-async function deliver(path, body) {
+function post(verb, body) {
+  if (outbox) return;
   clearTimeout(saving);
-  sending = {path, body};
-  $("send").disabled = true;
-  const sent = task.id;
+  outbox = {id: task.id, path: `tasks/${task.id}/${verb}`, body: JSON.parse(JSON.stringify(body))};
+  stored(OUTBOX, outbox);
+  update();
+  deliver();
+}
+
+// Sends what waits, one call at a time, whatever the page shows meanwhile.
+async function deliver() {
+  if (!outbox || delivering) return;
+  clearTimeout(retrying);
+  delivering = true;
+  const sent = outbox;
+  let refusal = "";
   try {
-    await call(path, body);
+    await call(sent.path, sent.body);
   } catch (error) {
-    if (error instanceof Refused) {
-      sending = null;
-      update();
-      return problem(error.message);
+    if (!(error instanceof Refused)) {
+      offline("No connection. Your judgement is kept in this browser and is sent as soon as there is one.");
+      retrying = setTimeout(deliver, RETRY_AFTER);
+      return;
     }
-    offline("No connection. Your judgement is kept in this browser and is sent as soon as there is one; leave this page open.");
-    setTimeout(() => sending && deliver(path, body), RETRY_AFTER);
+    refusal = error.message;
+  } finally {
+    delivering = false;
+  }
+  outbox = null;
+  stored(OUTBOX, null);
+  offline("");
+  const shown_still = task && task.id === sent.id;
+  if (refusal) {
+    problem(refusal);
+    if (shown_still) update();
     return;
   }
-  sending = null;
-  forget(sent);
-  offline("");
-  await next();
+  forget(sent.id);
+  if (shown_still) await next();
 }
 
 function later(what) {
@@ -379,8 +424,8 @@ setInterval(() => {
 }, 1000);
 setInterval(() => { if (task && !document.hidden) keep(); }, BEAT_EVERY);
 for (const event of ["pointermove", "pointerdown", "keydown", "scroll"]) addEventListener(event, () => { stirred = Date.now(); }, {passive: true});
-addEventListener("online", () => { if (sending) deliver(sending.path, sending.body); else keep(); });
-addEventListener("pagehide", () => { if (task && sheet && !task.sent) remember(); });
+addEventListener("online", () => { deliver(); keep(); });
+addEventListener("pagehide", () => { if (task && !task.sent && said(sheet) !== said(task.sheet)) remember(); });
 
 function space() {
   const all = players().filter((one) => one.closest(".answer"));
@@ -421,5 +466,6 @@ function press(event) {
 addEventListener("keydown", press);
 $("help-button").addEventListener("click", () => $("help").showModal());
 $("leave").addEventListener("click", leave);
+deliver();
 if (/^#[0-9a-f]{32}$/.test(location.hash)) enter(location.hash.slice(1));
 else list();

@@ -41,7 +41,7 @@ def until(answering: Answering, enough: Callable[[], bool]) -> None:
 def test_answers_are_made_by_the_engine_at_their_settings(store: Opened, settings: Settings) -> None:
     campaigns, campaign = made(store, settings, "hello", "fail", "name")
     with Worker(store.jobs, lambda: scripted(store.content, say), "scripted") as worker:
-        answering = Answering(store.database, lambda: {"scripted": lambda: "rev1"}, worker.notify)
+        answering = Answering(store.database, store.content, lambda: {"scripted": lambda: "rev1"}, worker.notify)
         until(answering, lambda: sum(campaigns.counts(campaign).answers.get(name, 0) for name in ("ready", "failed")) == 6)
     assert campaigns.counts(campaign).answers == {"ready": 4, "failed": 2}
     seen = work(Desk(store), annotator(store), campaign)
@@ -62,7 +62,7 @@ def test_answers_are_made_by_the_engine_at_their_settings(store: Opened, setting
 def test_people_who_chat_go_first(store: Opened, settings: Settings) -> None:
     campaigns, campaign = made(store, settings, "hello")
     store.post("somebody")
-    answering = Answering(store.database, lambda: {"scripted": lambda: "rev1"}, lambda: None)
+    answering = Answering(store.database, store.content, lambda: {"scripted": lambda: "rev1"}, lambda: None)
     answering()
     assert campaigns.counts(campaign).answers == {"waiting": 2}
     job = store.jobs.claim("test", "scripted")
@@ -77,15 +77,15 @@ def test_people_who_chat_go_first(store: Opened, settings: Settings) -> None:
 
 def test_without_the_model_they_wait_and_a_closed_campaign_asks_for_nothing(store: Opened, settings: Settings) -> None:
     campaigns, campaign = made(store, settings, "hello")
-    Answering(store.database, dict, lambda: None)()
+    Answering(store.database, store.content, dict, lambda: None)()
     campaigns.set_open(campaign, False)
-    Answering(store.database, lambda: {"scripted": lambda: "rev1"}, lambda: None)()
+    Answering(store.database, store.content, lambda: {"scripted": lambda: "rev1"}, lambda: None)()
     assert campaigns.counts(campaign).answers == {"waiting": 2}
 
 
 def test_an_answer_that_was_interrupted_is_tried_again(store: Opened, settings: Settings) -> None:
     campaigns, campaign = made(store, settings, "hello")
-    answering = Answering(store.database, lambda: {"scripted": lambda: "rev1"}, lambda: None)
+    answering = Answering(store.database, store.content, lambda: {"scripted": lambda: "rev1"}, lambda: None)
     for _ in range(TRIES):
         answering()
         assert store.jobs.claim(f"pid {2**22 + 1}", "scripted")

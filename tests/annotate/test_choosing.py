@@ -69,5 +69,5 @@ def test_known_ones_are_strewn_in_for_everybody(store: Opened, settings: Setting
 
 def test_a_campaign_of_known_ones_alone_is_judged_too(store: Opened, settings: Settings) -> None:
     known = [{"prompt": "Known.", "answers": [answer("walrus", 1), answer("heron", 1)], "gold": {"overall": "heron"}}]
-    campaign = Campaigns(store, settings).create(checked(plan() | {"items": known}))
+    campaign = Campaigns(store, settings).create(checked(plan() | {"items": known, "golds": 0.1}))
     assert len(work(Desk(store), annotator(store), campaign)) == 1

@@ -10,13 +10,14 @@ from datasets import Audio, Dataset, List, Video, load_dataset
 
 from nextgpt_chat.annotate.campaigns import Campaigns
 from nextgpt_chat.annotate.dataset import write_dataset
-from nextgpt_chat.annotate.desk import Desk, Shown
-from nextgpt_chat.annotate.label_studio import bring_in
+from nextgpt_chat.annotate.desk import Desk
+from nextgpt_chat.annotate.label_studio import bring_in, config, tasks
 from nextgpt_chat.annotate.material import Material, of_campaign, of_chats
 from nextgpt_chat.annotate.plan import checked
 from nextgpt_chat.annotate.preferences import kto, preferences
 from nextgpt_chat.annotate.report import Reports
 from nextgpt_chat.annotate.sheet import Sheet
+from nextgpt_chat.annotate.shown_task import Shown
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, Stats, TextDelta
 from nextgpt_chat.media.audio_file import encode_wav
@@ -198,20 +199,69 @@ def test_thumbs_of_those_who_agreed_flow_into_the_same_files(store: Opened, sett
 
 
 def test_label_studio_gets_the_tasks_and_gives_judgements_back(store: Opened, settings: Settings, written: Path) -> None:
-    tasks = json.loads((written / "label_studio.json").read_text())
-    assert len(tasks) == 4
-    assert not [task for task in tasks if "walrus" in json.dumps(task["data"])]
-    assert {len(task["annotations"]) for task in tasks} == {2}
-    (shown,) = [task for task in tasks if "<video" in json.dumps(task["data"])]
+    listed = json.loads((written / "label_studio.json").read_text())
+    assert len(listed) == 4
+    assert not [task for task in listed if "walrus" in json.dumps(task["data"])]
+    assert {len(task["annotations"]) for task in listed} == {2}
+    (shown,) = [task for task in listed if "<video" in json.dumps(task["data"])]
     assert "/data/local-files/?d=media/" in json.dumps(shown["data"])
-    with store.database.session() as session:
-        assert bring_in(session, store.content, "the campaign", tasks) == 8
-        assert bring_in(session, store.content, "the campaign", tasks) == 0
-    campaign = Campaigns(store, settings).get("the campaign").id
-    rows = rows_of(store, campaign)
-    said = {(row.task, row.choice) for row in rows[:8]}
-    assert {(row.task, row.choice) for row in rows[8:]} == said
-    wrong = [dict(tasks[0], annotations=[{"completed_by": 9, "result": []}])]
-    for value, sentence in (({}, "no export"), ([{"meta": {"task": "x"}}], "none of the campaign"), (wrong, "is not judged")):
-        with pytest.raises(InputError, match=sentence), store.database.session() as session:
-            bring_in(session, store.content, "the campaign", value)
+    campaign = Campaigns(store, settings).named("the campaign").id
+
+    def brought(value: object) -> int:
+        with store.database.session() as session:
+            return bring_in(session, store.content, campaign, value)
+
+    assert brought(listed) == 0  # they came from here
+    judged = [
+        task
+        | {
+            "annotations": [
+                {
+                    **one,
+                    "completed_by": {"id": number},
+                    "unique_id": None,
+                    "result": [{**result, "id": "x"} for result in one["result"]],
+                }
+            ]
+        }
+        for task in listed
+        for number, one in enumerate(task["annotations"])
+    ]
+    before = rows_of(store, campaign)
+    assert brought(judged) == 8
+    assert brought(judged) == 0
+    after = rows_of(store, campaign)
+    assert sorted((row.task, row.choice) for row in after[len(before) :]) == sorted((row.task, row.choice) for row in before)
+    assert len({row.rater for row in after}) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda task: {}, "none of the campaign"),
+        (lambda task: task | {"meta": {"task": "x"}}, "none of the campaign"),
+        (lambda task: task | {"annotations": [{"completed_by": 9, "result": []}]}, "is not judged"),
+        (lambda task: task | {"annotations": [{"completed_by": 9, "result": 5}]}, "is not judged"),
+        *[
+            (lambda task, value=value: task | {"annotations": [{"completed_by": 9, "result": [{"from_name": "reply__overall", "value": value}]}]}, "has the value")
+            for value in ({"choices": {"a": 1}}, {"choices": 5}, {"choices": []}, {"choices": ["best"]}, {"choices": [["first"]]}, None)
+        ],
+        (lambda task: task | {"meta": {"task": "\ud800"}}, "cannot be kept"),
+    ],
+)  # fmt: skip
+def test_what_is_no_export_of_label_studio_gets_a_sentence(
+    store: Opened, settings: Settings, written: Path, change: Any, sentence: str
+) -> None:
+    listed = json.loads((written / "label_studio.json").read_text())
+    campaign = Campaigns(store, settings).named("the campaign").id
+    with pytest.raises(InputError, match=sentence), store.database.session() as session:
+        bring_in(session, store.content, campaign, [change(listed[0])])
+    with pytest.raises(InputError, match="no export"), store.database.session() as session:
+        bring_in(session, store.content, campaign, {})
+
+
+def test_a_campaign_that_nobody_judged_yet_has_its_tasks(store: Opened, settings: Settings) -> None:
+    found = material(store, create(store, settings, count=3))
+    assert len(tasks(found, {})) == 3
+    assert "reply__overall" in config(found)
+    assert all(not task["annotations"] for task in tasks(found, {}))

@@ -64,7 +64,7 @@ def test_a_judgement_must_be_whole(store: Opened, settings: Settings) -> None:
     for answers, sentence in (
         ({"reply/overall": "left"}, "“Quality” is not judged"),
         ({"reply/overall": "left", "reply/quality": 3}, "by a choice"),
-        ({"reply/overall": "left", "reply/quality": "tie", "reply/more": "tie"}, "no question"),
+        ({"reply/overall": "left", "reply/quality": "tie", "reply/more": "tie"}, "There is no"),
     ):
         with pytest.raises(InputError, match=sentence):
             desk.send(user, shown.assignment, Sheet(answers=answers))
@@ -278,8 +278,8 @@ def test_names_are_taken_once(store: Opened, settings: Settings) -> None:
     with pytest.raises(InputError, match="already"):
         create(store, settings)
     with pytest.raises(NotFoundError):
-        Campaigns(store, settings).get("another")
-    assert Campaigns(store, settings).counts("the campaign").wanted == 18
+        Campaigns(store, settings).named("another")
+    assert Campaigns(store, settings).counts(Campaigns(store, settings).named("the campaign").id).wanted == 18
 
 
 def test_every_two_systems_are_compared(store: Opened, settings: Settings) -> None:

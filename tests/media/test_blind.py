@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from nextgpt_chat.errors import NotFoundError
 from nextgpt_chat.media.blind import KEPT_SECONDS, LOUDNESS, Blind, loudness_of
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.ffmpeg import probe
@@ -58,10 +59,20 @@ def test_what_nobody_asks_for_is_deleted_and_made_again(made: Made, tmp_path: Pa
     blind = Blind(tmp_path / "blind")
     part = made.keep("image", np.zeros((8, 8, 3), np.uint8), "x", 1, {}, 8.0)
     path = blind.file(part)
-    blind.sweep()
+    blind.sweep({part.sha256})
     assert path.is_file()
     os.utime(path, (0, time.time() - KEPT_SECONDS - 1))
-    blind.sweep()
+    blind.sweep({part.sha256})
+    assert not path.is_file()
+    blind.file(part)
+    blind.sweep(set())
     assert not path.is_file()
     with Picture.open(blind.file(part)) as again:
         assert again.size == (8, 8)
+
+
+def test_what_cannot_be_read_gets_a_sentence(made: Made, tmp_path: Path) -> None:
+    part = made.keep("audio", np.zeros(16_000), "x", 1, {}, 8.0)
+    part.path.write_bytes(b"no sound")
+    with pytest.raises(NotFoundError, match="cannot be shown"):
+        Blind(tmp_path / "blind").file(part)
