@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.annotate.identity import gives_away
-from nextgpt_chat.annotate.items import names_in, said_by_models
+from nextgpt_chat.annotate.items import models_in, said_by_models
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.store.annotation_tables import AnswerRow, CampaignRow, ItemRow
 from nextgpt_chat.store.audit import record
@@ -66,7 +66,7 @@ class Answering:
             if message.status == "complete" and message.parts:
                 told = conversation_up_to(session, message.id, message.conversation_id, self.content)
                 answer.status, answer.seed = "ready", message.stats.get("seed")
-                answer.leak = gives_away(said_by_models(told.turns), names_in(session, campaign.id))
+                answer.leak = gives_away(said_by_models(told.turns), models_in(session, campaign.id))
             else:
                 answer.status = "waiting" if answer.tries < TRIES else "failed"
                 log.warning("answer %s of campaign %r ended as %s (%s)", answer.id, campaign.name, message.status, message.error)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from nextgpt_chat.annotate.criteria import Criterion
 from nextgpt_chat.annotate.identity import named_in
-from nextgpt_chat.annotate.items import names_in, read_items, write_items
+from nextgpt_chat.annotate.items import models_in, read_items, write_items
 from nextgpt_chat.annotate.plain import check_clean
 from nextgpt_chat.annotate.plan import LONGEST_GUIDELINES, Plan
 from nextgpt_chat.errors import InputError, NotFoundError
@@ -162,7 +162,8 @@ class Campaigns:
             raise InputError(f"Guidelines have between 1 and {LONGEST_GUIDELINES:,} characters.")
         with self.store.database.session() as session:
             row = found(session, campaign, lock=True)
-            if named := named_in(text, names_in(session, row.id)):
+            systems = select(AnswerRow.system).join(ItemRow, ItemRow.id == AnswerRow.item_id).where(ItemRow.campaign_id == row.id)
+            if named := named_in(text, [*models_in(session, row.id), *session.scalars(systems.distinct())]):
                 raise InputError(f"The guidelines name {named!r}, which answers. Annotators must not know who does.")
             last = newest_guidelines(session, row.id)
             if last.text == text:

@@ -27,14 +27,10 @@ Read = tuple[list[Turn], list[Turn]]
 """An item's request, and its answers."""
 
 
-def names_in(session: Session, campaign: str) -> list[str]:
-    """Names of all that answers in a campaign, by which an answer would give itself away."""
-    mine = (
-        select(AnswerRow.system, AnswerRow.model)
-        .join(ItemRow, ItemRow.id == AnswerRow.item_id)
-        .where(ItemRow.campaign_id == campaign)
-    )
-    return sorted({name for row in session.execute(mine.distinct()) for name in row if name})
+def models_in(session: Session, campaign: str) -> list[str]:
+    """Names of the models that answer in a campaign, by which an answer would give itself away."""
+    mine = select(AnswerRow.model).join(ItemRow, ItemRow.id == AnswerRow.item_id).where(ItemRow.campaign_id == campaign).distinct()
+    return sorted(name for name in session.scalars(mine) if name)
 
 
 def said_by_models(turns: Sequence[Turn]) -> str:
@@ -84,7 +80,7 @@ class _Maker:
         self.items = 0
         self.tasks: list[TaskRow] = []
         self.random = random.Random(plan.seed)
-        self.names = plan.names()
+        self.models = plan.models()
 
     def add(self, item: Item, asked: Sequence[Turn], answers: Sequence[Turn]) -> None:
         """An item of the plan, with the answers that are there, or with places for those that will be made."""
@@ -170,7 +166,7 @@ class _Maker:
         assert item.conversation_id is not None
         message = self._message(item.conversation_id, leaf, turns[-1], model)
         answer = AnswerRow(item_id=item.id, system=system, model=model, settings={}, message_id=message, status="ready")
-        answer.revision, answer.leak = "", gives_away(said_by_models(turns), [*self.names, system])
+        answer.revision, answer.leak = "", gives_away(said_by_models(turns), [*self.models, model])
         return self._added(answer)
 
     def _waiting(self, item: ItemRow, system: System) -> AnswerRow:

@@ -170,15 +170,17 @@ class Plan(Strict):
             raise ValueError(f"there are {tasks:,} answers or pairs of them to judge; a campaign has up to {MOST_TASKS:,}")
         if not self.golds and any(item.gold or any(answer.gold for answer in item.answers) for item in self.items):
             raise ValueError("some answers are known, and `golds` is 0, so nobody would see them; give it a share, such as 0.1")
-        shown = [text for one in self.criteria for text in (one.title, one.question, *one.anchors)]
-        if named := named_in("\n".join([self.title, self.guidelines, *shown]), self.names()):
+        own = [one for one in self.criteria if one != STANDARD.get(one.key)]
+        shown = [text for one in own for text in (one.title, one.question, *one.anchors)]
+        answering = [*names, *self.models(), *(answer.system for item in self.items for answer in item.answers)]
+        if named := named_in("\n".join([self.title, self.guidelines, *shown]), answering):
             raise ValueError(f"title, guidelines or criteria name {named!r}, which answers; annotators must not know who does")
         return self
 
-    def names(self) -> list[str]:
-        """Names of all that answers, by which an answer would give itself away."""
-        ready = [name for item in self.items for answer in item.answers for name in (answer.system, answer.model)]
-        return [name for name in (*(name for one in self.systems for name in (one.name, one.model)), *ready) if name]
+    def models(self) -> list[str]:
+        """Names of the models that answer, by which an answer would give itself away. Labels are known to admins alone."""
+        ready = [answer.model or answer.system for item in self.items for answer in item.answers]
+        return [*(system.model for system in self.systems), *ready]
 
 
 def _tasks(mode: str, answers: int) -> int:

@@ -464,6 +464,7 @@ function press(event) {
 }
 
 addEventListener("keydown", press);
+document.querySelectorAll("dialog").forEach((dialog) => dialog.addEventListener("close", () => $("main").focus({preventScroll: true})));
 $("help-button").addEventListener("click", () => $("help").showModal());
 $("leave").addEventListener("click", leave);
 deliver();

@@ -46,8 +46,8 @@ def media_plan() -> dict[str, Any]:
     return plan() | {"items": [{"turns": asked, "answers": answers}, *plan(3)["items"]], "overlap": 2}
 
 
-def better(word: str) -> Any:
-    return lambda shown: filled(shown, "left" if word in shown.answers[0].text else "right")
+def prefers_the_walrus(shown: Shown) -> Sheet:
+    return filled(shown, "left" if shown.answers[0].text.startswith(("apple", "Here")) else "right")
 
 
 def material(store: Opened, campaign: str) -> Material:
@@ -61,7 +61,7 @@ def written(store: Opened, settings: Settings, tmp_path: Path) -> Path:
     campaigns = Campaigns(store, settings)
     campaign, desk = campaigns.create(checked(media_plan()), tmp_path), Desk(store)
     for number in (1, 2):
-        work(desk, annotator(store, number), campaign, better("e" if number == 1 else "apple"))
+        work(desk, annotator(store, number), campaign, prefers_the_walrus)
     folder = tmp_path / "written"
     write_dataset(material(store, campaign), Reports(campaigns).of(campaign), folder)
     return folder
