@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from nextgpt_chat.annotate.campaigns import Campaigns
+from nextgpt_chat.annotate.desk import Desk
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.store import open_store
 from nextgpt_chat.store.tables import new_id
-from tests.conftest import CHECKPOINT, ROOT
+from tests.annotating import annotator, plan, work
+from tests.conftest import CHECKPOINT, ROOT, open_again
 
 pytestmark = pytest.mark.skipif(not CHECKPOINT.is_dir(), reason="the embedded checkpoint is missing")
 
@@ -52,6 +55,9 @@ def test_ask_answers_with_a_picture_and_goes_on(tmp_path: Path) -> None:
         (["ask", "hi", "--conversation", "0" * 32], "There is no such conversation."),
         (["ask", "hi", "--image", "missing.png"], "cannot be read"),
         (["account", "role"], "Say whose: nextgpt-chat account role NAME"),
+        (["annotate", "report"], "Write: nextgpt-chat annotate report NAME"),
+        (["annotate", "report", "nothing"], "There is no campaign called 'nothing'."),
+        (["annotate", "create", "nothing.json"], "There is no file nothing.json."),
         (["account", "role", "nobody", "king"], "The roles are user, annotator, admin."),
         (["account", "role", "nobody", "admin"], "There is no account with the name nobody."),
         (["fly"], "There is no command 'fly'"),
@@ -91,3 +97,21 @@ def test_an_account_becomes_an_admin(tmp_path: Path) -> None:
     store.close()
     assert run("account", "role", "ADA", "admin", data=tmp_path).stdout == "ADA is admin now.\n"
     assert run("account", "list", data=tmp_path).stdout == "ada  admin\n"
+
+
+def test_a_campaign_is_made_reported_exported_and_verified(tmp_path: Path) -> None:
+    file, folder = tmp_path / "campaign.json", tmp_path / "out"
+    file.write_text(json.dumps(plan(2)), encoding="utf-8")
+    assert run("annotate", "list", data=tmp_path).stdout == "There are no campaigns.\n"
+    assert run("annotate", "create", str(file), data=tmp_path).stdout == "The campaign 'the campaign' is open.\n"
+    store = open_again(Settings(data=tmp_path))
+    work(Desk(store), annotator(store), Campaigns(store, Settings(data=tmp_path)).named("the campaign").id)
+    store.close()
+    assert "open: 4 of 4 answers, 2 of 6 judged" in run("annotate", "list", data=tmp_path).stdout
+    assert "Krippendorff" in run("annotate", "report", "the campaign", data=tmp_path).stdout
+    assert "2 judgements of 4 answers" in run("annotate", "export", "the campaign", str(folder), data=tmp_path).stdout
+    assert (folder / "manifest.json").is_file()
+    assert "is not empty" in run("annotate", "export", "the campaign", str(folder), data=tmp_path).stderr
+    assert "0 judged items" in run("annotate", "import", "the campaign", str(folder / "label_studio.json"), data=tmp_path).stdout
+    assert "records are as they were written" in run("annotate", "verify", "the campaign", data=tmp_path).stdout
+    assert "is closed" in run("annotate", "close", "the campaign", data=tmp_path).stdout

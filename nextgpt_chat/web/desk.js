@@ -421,6 +421,8 @@ function guidelines() {
 
 setInterval(() => {
   if (sheet && !document.hidden && Date.now() - stirred < IDLE_AFTER) sheet.seconds = Math.min(86400, sheet.seconds + 1);
+  const seconds = sheet ? Math.floor(sheet.seconds) : 0;
+  $("time").textContent = sheet ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "";
 }, 1000);
 setInterval(() => { if (task && !document.hidden) keep(); }, BEAT_EVERY);
 for (const event of ["pointermove", "pointerdown", "keydown", "scroll"]) addEventListener(event, () => { stirred = Date.now(); }, {passive: true});

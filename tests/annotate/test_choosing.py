@@ -1,12 +1,17 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from nextgpt_chat.annotate.campaigns import Campaigns
 from nextgpt_chat.annotate.choosing import GAP
 from nextgpt_chat.annotate.desk import Desk
 from nextgpt_chat.annotate.plan import checked
+from nextgpt_chat.annotate.sheet import Sheet
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.events import Done, Stats, TextDelta
 from nextgpt_chat.settings import Settings
-from tests.annotating import NAMES, annotator, answer, create, plan, rows_of, work
+from tests.annotating import NAMES, annotator, answer, create, filled, plan, rows_of, work
 from tests.conftest import Opened
 
 
@@ -71,3 +76,48 @@ def test_a_campaign_of_known_ones_alone_is_judged_too(store: Opened, settings: S
     known = [{"prompt": "Known.", "answers": [answer("walrus", 1), answer("heron", 1)], "gold": {"overall": "heron"}}]
     campaign = Campaigns(store, settings).create(checked(plan() | {"items": known, "golds": 0.1}))
     assert len(work(Desk(store), annotator(store), campaign)) == 1
+
+
+def test_a_second_click_at_the_same_moment_changes_nothing(store: Opened, settings: Settings) -> None:
+    campaign, desk, user = create(store, settings, count=3), Desk(store), annotator(store)
+    with ThreadPoolExecutor(6) as pool:
+        shown = list(pool.map(lambda _: desk.next(user, campaign), range(6)))
+        assert len({one.assignment for one in shown if one}) == 1
+        task = shown[0]
+        assert task
+        list(pool.map(lambda _: desk.send(user, task.assignment, filled(task)), range(6)))
+    assert [row.revision for row in rows_of(store, campaign)] == [1]
+
+
+def test_who_judged_a_chat_that_was_taken_back_goes_on(store: Opened, settings: Settings) -> None:
+    for owner in ("ada", "eva"):
+        store.post(owner)
+        job = store.jobs.claim("test", "scripted")
+        assert job
+        store.jobs.append(job.id, TextDelta("Good morning."), Done(Stats("scripted", seed=1)))
+        store.consents.give(owner)
+    given = plan() | {"mode": "absolute", "conversations": 2, "repeats": 0.5, "items": plan(4)["items"]}
+    campaign, desk, user = Campaigns(store, settings).create(checked(given)), Desk(store), annotator(store)
+    work(desk, user, campaign, lambda shown: filled(shown, 3), most=8)
+    store.consents.take_back("ada")
+    store.consents.take_back("eva")
+    work(desk, user, campaign, lambda shown: filled(shown, 3))
+    assert desk.back(user, campaign)
+    assert desk.progress(user, campaign).left == 0
+
+
+def test_a_judgement_is_not_skipped_afterwards_and_a_skipped_item_may_be_full(store: Opened, settings: Settings) -> None:
+    campaign, desk = create(store, settings, count=1, overlap=1), Desk(store)
+    one, other = annotator(store, 1), annotator(store, 2)
+    shown = desk.next(one, campaign)
+    assert shown
+    desk.skip(one, shown.assignment, "unclear", Sheet())
+    (judged,) = work(desk, other, campaign)
+    with pytest.raises(InputError, match="others have judged it"):
+        desk.send(one, shown.assignment, filled(shown))
+    with pytest.raises(InputError, match="judged this already"):
+        desk.skip(other, judged.assignment, "unclear", Sheet())
+    Campaigns(store, settings).set_open(campaign, False)
+    with pytest.raises(InputError, match="closed"):
+        desk.send(other, judged.assignment, filled(judged, "tie"))
+    assert [row.choice for row in rows_of(store, campaign)] in (["first"], ["second"])

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -6,10 +7,11 @@ from zipfile import ZipFile
 import pytest
 
 from nextgpt_chat.annotate.criteria import POINTS, STANDARD
-from nextgpt_chat.annotate.plan import checked
+from nextgpt_chat.annotate.plan import MOST_ITEMS, MOST_TASKS, checked
 from nextgpt_chat.annotate.plan_file import plan_in
 from nextgpt_chat.errors import InputError
 from tests.annotating import answer, plan
+from tests.conftest import ROOT
 
 OWN = {"key": "humour", "title": "Humour", "question": "Is it funny?", "anchors": ["No.", "Hardly.", "A little.", "Yes.", "Very."]}
 SYSTEMS = [{"model": "tinyland"}, {"model": "tinyland", "label": "few steps", "settings": {"steps": 4}}]
@@ -79,3 +81,11 @@ def test_a_plan_is_a_file_or_an_archive(tmp_path: Path) -> None:
             pass
     with pytest.raises(InputError, match="no file"), plan_in(tmp_path / "nothing.json"):
         pass
+
+
+def test_the_plan_in_the_documentation_is_one() -> None:
+    text = (ROOT / "docs" / "ANNOTATE.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert [criterion.key for criterion in checked(json.loads(block)).criteria] == ["overall", "instruction", "alignment", "humour"]
+    for number in (MOST_ITEMS, MOST_TASKS):
+        assert f"{number:,}" in text
