@@ -16,7 +16,7 @@ COMMANDS = {
     "serve": "serve the chat page",
     "ask": "ask one question from the terminal",
     "train": "train a stage of the recipe, or all of it",
-    "align": "train projections for any language model, on captioned files",
+    "align": "train projections and a LoRA for any language model, on files of yours",
     "data": "write an instruction data set",
     "evaluate": "measure a model on scenes that it never saw, or on a folder of yours",
     "download": "fetch a model's parts from the Hugging Face hub",

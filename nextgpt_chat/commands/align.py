@@ -11,9 +11,11 @@ import typer
 
 from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
 from nextgpt_chat.errors import InputError
+from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
-from nextgpt_chat.training import any_decode, any_encode
+from nextgpt_chat.training import any_decode, any_encode, any_instruct
 from nextgpt_chat.training.loop import processes
+from nextgpt_chat.training.mosit_reader import read_dialogues
 from nextgpt_chat.training.pairs import Pair, read_pairs
 
 QUOTED = 3
@@ -21,37 +23,58 @@ QUOTED = 3
 
 
 class Stage(StrEnum):
-    """Of the paper's three, the two that train projections."""
+    """The paper's three."""
 
     ENCODE = "encode"
     DECODE = "decode"
+    INSTRUCT = "instruct"
 
 
 def main(
     stage: Annotated[
-        Stage, typer.Argument(help="encode: let the language model see and hear; decode: let it make media by signal tokens.")
+        Stage,
+        typer.Argument(
+            help="encode: let the language model see and hear; decode: let it make media by signal tokens; instruct: tune it on dialogues."
+        ),
     ],
     model: Annotated[str, typer.Argument(help="A model with the prompt 'chat': its name, or its folder.")],
     pairs: Annotated[
-        list[Path],
-        typer.Option(help="JSON array of captions and names of files beside it; may be repeated. To decode, captions suffice."),
-    ],
+        list[Path] | None,
+        typer.Option(
+            help="To encode and decode: JSON array of captions and names of files beside it; may be repeated. To decode, captions suffice."
+        ),
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="To instruct: folder, or one file, of dialogues as `data mosit`, LLaVA or the NExT-GPT authors write them; may be repeated."
+        ),
+    ] = None,
     imagebind: Annotated[
         Path | None, typer.Option(help="To encode: imagebind_huge.pth, or the folder imagebind of another model.")
     ] = None,
     run: Annotated[Path, typer.Option(help="Folder of the run: embeddings, states, log, curve.")] = Path("runs/align"),
     epochs: Annotated[float, typer.Option(min=0.0001, help="How often each pair is met.")] = 1.0,
     batch: Annotated[int | None, typer.Option(min=1, help="Pairs in a step, on each GPU; the paper's if left out.")] = None,
-    rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = any_encode.RATE,
+    rate: Annotated[float | None, typer.Option(min=0, help="Highest learning rate; the paper's if left out.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
     dry_run: Annotated[
         bool, typer.Option(help="Only say what it would take. No language model and no denoiser is loaded.")
     ] = False,
 ) -> None:
-    """Aligns a language model with ImageBind, or with a decoder, on captioned files. Several GPUs: accelerate launch --module nextgpt_chat align."""
+    """Aligns a language model with ImageBind, or with a decoder, on captioned files, or tunes it on dialogues. Several GPUs: accelerate launch --module
+    nextgpt_chat align."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)
-    checkpoint, told = find_checkpoint(Settings().checkpoints, model), read_pairs(pairs)
+    checkpoint = find_checkpoint(Settings().checkpoints, model)
+    if stage == Stage.INSTRUCT:
+        _instruct(
+            checkpoint, data or (), run / stage, epochs, batch or any_instruct.BATCH, rate or any_instruct.RATE, seed, dry_run
+        )
+        return
+    if not pairs:
+        raise InputError("Say where the captions are: --pairs FILE, a JSON array of captions and names of files.")
+    told, rate = read_pairs(pairs), rate or any_encode.RATE
     if stage == Stage.ENCODE:
         if imagebind is None:
             raise InputError("Say where the encoder is: --imagebind imagebind_huge.pth, or the folder imagebind of another model.")
@@ -78,6 +101,23 @@ def main(
                 seed,
             )
             _say(f"{checkpoint.title} has signal tokens for this now: {kind}. The log and the curve are in {run / stage / kind}.")
+
+
+def _instruct(
+    checkpoint: Checkpoint, sources: Sequence[Path], run: Path, epochs: float, batch: int, rate: float, seed: int, dry_run: bool
+) -> None:
+    any_instruct.check(checkpoint)
+    if not sources:
+        raise InputError("Say where the dialogues are: --data FOLDER, with dialogues.jsonl or the JSON files of their authors.")
+    settings = Settings()
+    told = [dialogue for source in sources for dialogue in read_dialogues(source, ContentStore(run / "media"), settings)]
+    replies = sum(len(dialogue) // 2 for dialogue in told)
+    plan = any_instruct.plan_for(replies, epochs, batch, rate, processes().num_processes)
+    _report("replies", replies, any_instruct.size(checkpoint, plan))
+    if dry_run:
+        return
+    count = any_instruct.train(checkpoint, told, run, epochs, batch, rate, seed)
+    _say(f"{checkpoint.title} has learnt from {count:,} of {replies:,} replies. The log and the curve are in {run}.")
 
 
 def _encode(

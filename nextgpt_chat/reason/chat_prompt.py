@@ -96,10 +96,19 @@ class ChatPrompt:
 
     def choices(self, parts: Iterable[Part]) -> list[int]:
         """What the model chose when it wrote these parts: the tokens of text and captions, and of each signal group the first."""
-        chosen: list[int] = []
+        return [token for ids, signals in self._said(parts) for token in (ids[:1] if signals else ids)]
+
+    def reply(self, parts: Iterable[Part]) -> list[int]:
+        """These parts as the model writes them, without the end of the turn."""
+        return [token for ids, _ in self._said(parts) for token in ids]
+
+    def _said(self, parts: Iterable[Part]) -> Iterable[tuple[list[int], bool]]:
+        """Ids of a reply's pieces, and whether they are a signal group."""
         for piece in _joined(list(self._reply(parts)), self.tokenizer.get_added_vocab()):
-            chosen += self._ids(*piece) if isinstance(piece, tuple) else piece[:1]
-        return chosen
+            if isinstance(piece, tuple):
+                yield self._ids(*piece), False
+            elif isinstance(piece, list):
+                yield piece, True
 
     def _show(self) -> str:
         return SHOW.format(" or ".join(NAMES[kind] for kind in self.groups.ids)) if self.groups.ids else ""

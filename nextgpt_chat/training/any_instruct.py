@@ -1,0 +1,326 @@
+"""Stage 3 for any language model (section 4.3 of the paper): a LoRA learns from whole dialogues when to speak, when to make a medium, and which.
+
+Each reply of a dialogue is one example, read exactly as it will be when the model serves: in its own chat template, with what was said before. What
+learns are the LoRA and, where they were trained, the projections. Hyper-parameters are those of the paper (table 7; LoRA as in the authors' code);
+the rate falls along a cosine.
+"""
+
+import logging
+import math
+import random
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.conversation import Media, Turn
+from nextgpt_chat.encode.imagebind import ImageBind, read_config
+from nextgpt_chat.encode.input_projection import LinearProjection
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.generate.caption_embeddings import CaptionEncoder
+from nextgpt_chat.generate.output_projection import OutputProjection
+from nextgpt_chat.reason.chat_prompt import ChatPrompt
+from nextgpt_chat.reason.interleave import interleave, signal_states
+from nextgpt_chat.reason.language_model import LanguageModel
+from nextgpt_chat.training.alignment import save_weights
+from nextgpt_chat.training.any_decode import embed as embed_captions
+from nextgpt_chat.training.any_encode import DECAY, WARMUP, Size
+from nextgpt_chat.training.computed_once import claim
+from nextgpt_chat.training.embedded_pairs import embed as embed_media
+from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.pairs import Pair
+from nextgpt_chat.weights import load_into
+
+log = logging.getLogger(__name__)
+
+RATE, BATCH = 5e-4, 4
+"""Of the paper, for each GPU."""
+CONTEXT = 512
+"""Most tokens of an example, as in the paper: of a longer one the oldest turns are left out."""
+LORA: dict[str, Any] = {
+    "r": 32,
+    "lora_alpha": 32,
+    "lora_dropout": 0.1,
+    "target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"],
+    "task_type": "CAUSAL_LM",
+}
+"""Of the authors' code."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One reply and what stands before it."""
+
+    ids: list[int]
+    begin: int
+    """Where the reply begins."""
+    chosen: list[int]
+    """Positions of tokens that the model chooses: all of the reply but what follows the first token of a signal group."""
+    shown: list[tuple[int, str]]
+    """Position and content hash of each medium that a person sent."""
+    made: list[tuple[str, int, str]]
+    """Kind, position and caption of each signal group."""
+
+
+def check(checkpoint: Checkpoint) -> None:
+    """Raises `InputError` for a model that this is not for."""
+    if checkpoint.prompt != "chat" or checkpoint.input_projection not in ("linear", "grouped"):
+        raise InputError(
+            f"{checkpoint.title} cannot be taught so. Accepted is a model with the prompt 'chat' and without towers of its own."
+        )
+
+
+def examples(told: Sequence[Sequence[Turn]], form: ChatPrompt, checkpoint: Checkpoint) -> list[Example]:
+    """The replies that can be learnt: those before which nothing is shown that the model does not take, and which have nothing that it does not
+    make, or whose caption nobody knows. Raises `InputError` if there are none."""
+    found, left_out = [], 0
+    for dialogue in told:
+        for number in range(1, len(dialogue), 2):
+            one = _example(dialogue[: number + 1], form, checkpoint)
+            found += [one] if one else []
+            left_out += one is None
+    log.info(
+        "%d replies are learnt from, %d are left out: the model does not take or make what is in them, or they are too long",
+        len(found),
+        left_out,
+    )
+    if not found:
+        raise InputError(
+            f"None of the {left_out} replies can be learnt from: {checkpoint.title} does not take or make what is in them."
+        )
+    return found
+
+
+def _example(turns: Sequence[Turn], form: ChatPrompt, checkpoint: Checkpoint) -> Example | None:
+    asked, reply = turns[:-1], turns[-1]
+    made = {*form.groups.ids, *form.captions}
+    replies = [turn for turn in turns if turn.role == "assistant"]
+    if any(medium.kind not in made or not medium.caption for turn in replies for medium in turn.media):
+        return None
+    said = [*form.reply(reply.parts), form.ends[0]]
+    before = form.conversation(asked, CONTEXT - len(said))
+    if len(before.ids) + len(said) > CONTEXT or any(slot.medium.kind not in checkpoint.input_tokens for slot in before.slots):
+        return None
+    ids, begin = [*before.ids, *said], len(before.ids)
+    signals = [medium for medium in reply.media if medium.kind in form.groups.ids]
+    first = {group[0]: kind for kind, group in form.groups.ids.items()}
+    starts = [place for place in range(begin, len(ids)) if ids[place] in first]
+    groups = [(first[ids[place]], place, medium.caption or "") for place, medium in zip(starts, signals, strict=True)]
+    forced = {place + offset for kind, place, _ in groups for offset in range(1, len(form.groups.ids[kind]))}
+    chosen = [place for place in range(begin, len(ids)) if place not in forced]
+    return Example(ids, begin, chosen, [(slot.start, slot.medium.sha256) for slot in before.slots], groups)
+
+
+class Instructed(nn.Module):
+    """What learns, around the language model."""
+
+    def __init__(self, language: PeftModel, projection: LinearProjection | None, signals: nn.ModuleDict) -> None:
+        super().__init__()
+        self.language, self.projection, self.signals = language, projection, signals
+
+    def forward(self, batch: dict[str, Any]) -> Losses:
+        """Cross-entropy of what the model chooses in its replies, and the distance between projected and wanted prompt embeddings."""
+        base = self.language.get_base_model()
+        words = base.get_input_embeddings()(batch["ids"])
+        read = words
+        unused = [module for module in (self.projection, *self.signals.values()) if module is not None]
+        if self.projection is not None and len(batch["media"]):
+            read = interleave(words, self.projection(batch["media"], ""), batch["rows"], batch["starts"])
+            unused.remove(self.projection)
+        states = base.get_decoder()(inputs_embeds=read, attention_mask=batch["mask"]).last_hidden_state
+        chosen = batch["chosen"][:, 1:]
+        logits = base.get_output_embeddings()(states[:, :-1][chosen])
+        losses = {"words": functional.cross_entropy(logits.float(), batch["ids"][:, 1:][chosen])}
+        for kind in self.signals:
+            if kind not in batch["made"]:
+                losses[f"{kind} distance"] = words.new_zeros(())
+                continue
+            group = batch["made"][kind]
+            count = group["count"]
+            unused.remove(self.signals[kind])
+            at = signal_states(states, group["rows"], group["starts"], count)
+            own = signal_states(words, group["rows"], group["starts"], count)
+            losses[f"{kind} distance"] = functional.mse_loss(self.signals[kind](at.float(), own.float()).float(), group["wanted"])
+        # Several processes add up their gradients, and each must have one of every weight.
+        nothing = sum((0.0 * weight.sum() for module in unused for weight in module.parameters()), words.new_zeros(()))
+        return {
+            "loss": torch.stack(list(losses.values())).sum() + nothing,
+            **{name: loss.detach() for name, loss in losses.items()},
+        }
+
+
+def size(checkpoint: Checkpoint, plan: Plan) -> Size:
+    """Of a run; the language model is built on the `meta` device."""
+    config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
+    with torch.device("meta"):
+        language = AutoModelForCausalLM.from_config(config)
+        whole = sum(parameter.numel() for parameter in language.parameters())
+        tuned = get_peft_model(language, LoraConfig(**LORA))
+        seen, made = _projections(checkpoint, config.hidden_size)
+    learning = [one for one in tuned.parameters() if one.requires_grad]
+    learning += [one for module in (seen, made) if module is not None for one in module.parameters()]
+    trained = sum(parameter.numel() for parameter in learning)
+    return Size(trained, whole + trained, 2 * whole + 16 * trained, plan.steps, 0)
+
+
+def _projections(checkpoint: Checkpoint, hidden: int) -> tuple[LinearProjection | None, nn.ModuleDict]:
+    """Those that the checkpoint has, with weights that are still to be read: for what is shown, and by kind for what is made."""
+    seen = LinearProjection(read_config(checkpoint.part("imagebind")).embedding, hidden) if checkpoint.input_tokens else None
+    shapes = checkpoint.signals.items()
+    made = {kind: OutputProjection(hidden, queries=one.queries, width=one.width, **checkpoint.projection) for kind, one in shapes}
+    return seen, nn.ModuleDict(made)
+
+
+def plan_for(replies: int, epochs: float, batch: int, rate: float, several: int = 1) -> Plan:
+    """The paper's, for as many replies on `several` GPUs."""
+    return Plan(max(2, math.ceil(epochs * replies / (batch * several))), rate, warmup=WARMUP, decay=DECAY, bf16=True)
+
+
+def train(
+    checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], run: Path, epochs: float, batch: int, rate: float, seed: int
+) -> int:
+    """Trains and writes the LoRA and the projections into the checkpoint's folder; returns from how many replies. A LoRA that is there already
+    learns on. An interrupted run goes on."""
+    check(checkpoint)
+    device = processes().device
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    language = LanguageModel(checkpoint.part("llm"), None, device, dtype)
+    form = ChatPrompt(
+        language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
+    )
+    found = examples(told, form, checkpoint)
+    if processes().is_main_process:
+        claim(
+            run,
+            "\n".join(
+                [checkpoint.revision(), f"{epochs} {batch} {rate} {seed}", *(f"{one.ids} {one.shown} {one.made}" for one in found)]
+            ),
+        )
+        _compute(checkpoint, told, found, run, device, dtype)
+    processes().wait_for_everyone()
+    media, wanted = _compute(checkpoint, told, found, run, device, dtype)
+    torch.manual_seed(seed)
+    seen, made = _projections(checkpoint, language.hidden)
+    if seen is not None:
+        load_into(seen, checkpoint.part("input_projection.safetensors"), device)
+    if checkpoint.signals:
+        load_into(made, checkpoint.part("output_projections.safetensors"), device)
+    model = Instructed(_tuned(language, checkpoint), seen, made)
+    make = batches(found, form, media, wanted, batch)
+    plan = plan_for(len(found), epochs, batch, rate, processes().num_processes)
+    trained = fit(model, plan, make, lambda module, rows: module(rows), run, seed)
+    if processes().is_main_process:
+        _write(checkpoint, trained)
+    processes().wait_for_everyone()
+    return len(found)
+
+
+def _tuned(language: LanguageModel, checkpoint: Checkpoint) -> PeftModel:
+    """The language model with a LoRA that learns, in float32; everything else is frozen."""
+    language.model.requires_grad_(False)
+    if language.device.type != "cpu":  # activations are computed again in the backward pass instead of being kept
+        language.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        language.model.enable_input_require_grads()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
+        if checkpoint.lora:
+            return PeftModel.from_pretrained(language.model, checkpoint.lora, is_trainable=True)
+        return get_peft_model(language.model, LoraConfig(**LORA))
+
+
+def _compute(
+    checkpoint: Checkpoint,
+    told: Sequence[Sequence[Turn]],
+    found: Sequence[Example],
+    run: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[dict[str, np.ndarray], dict[tuple[str, str], np.ndarray]]:
+    """What ImageBind makes of the media that are shown, by content hash, and the decoders' text encoders of captions, by kind and caption: once."""
+    needed = {sha256 for one in found for _, sha256 in one.shown}
+    every: dict[str, Media] = {
+        medium.sha256: medium for turns in told for turn in turns for medium in turn.media if medium.sha256 in needed
+    }
+    media: dict[str, np.ndarray] = {}
+    if every:
+        encoder = ImageBind.from_pretrained(checkpoint.part("imagebind")).eval().to(device)
+        pairs = [Pair(medium.kind, medium.path, sha256) for sha256, medium in sorted(every.items())]
+        read = embed_media(pairs, encoder, run / "shown")
+        media = {pair.caption: vector for pair, vector in zip(read.pairs, read.vectors, strict=True)}
+    wanted: dict[tuple[str, str], np.ndarray] = {}
+    for kind in checkpoint.signals:
+        captions = sorted({caption for one in found for of, _, caption in one.made if of == kind})
+        if captions:
+            made = embed_captions(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), device, dtype), run / kind)
+            wanted |= {(kind, caption): made.vectors[number] for number, caption in enumerate(captions)}
+    return media, wanted
+
+
+def batches(
+    found: Sequence[Example], form: ChatPrompt, media: dict[str, np.ndarray], wanted: dict[tuple[str, str], np.ndarray], size: int
+) -> Callable[[random.Random], dict[str, Any]]:
+    """What makes the batch of a step: any `size` of the replies."""
+    readable = [one for one in found if all(sha256 in media for _, sha256 in one.shown)]
+    if not readable:
+        raise InputError("None of the files that are shown can be read.")
+
+    def batch(rng: random.Random) -> dict[str, Any]:
+        some = [rng.choice(readable) for _ in range(size)]
+        longest = max(len(one.ids) for one in some)
+        ids, mask = torch.full((size, longest), form.ends[0]), torch.zeros(size, longest, dtype=torch.long)
+        chosen = torch.zeros(size, longest, dtype=torch.bool)
+        for row, one in enumerate(some):
+            ids[row, : len(one.ids)], mask[row, : len(one.ids)] = torch.tensor(one.ids), 1
+            chosen[row, one.chosen] = True
+        shown = [(row, start, sha256) for row, one in enumerate(some) for start, sha256 in one.shown]
+        made = [(row, *group) for row, one in enumerate(some) for group in one.made]
+        return {
+            "ids": ids,
+            "mask": mask,
+            "chosen": chosen,
+            "media": torch.from_numpy(np.array([media[sha256] for _, _, sha256 in shown], np.float32)),
+            "rows": torch.tensor([row for row, _, _ in shown], dtype=torch.long),
+            "starts": torch.tensor([start for _, start, _ in shown], dtype=torch.long),
+            "made": {kind: _group(kind, made, wanted, form) for kind in sorted({group[1] for group in made})},
+        }
+
+    return batch
+
+
+def _group(
+    kind: str, made: Sequence[tuple[int, str, int, str]], wanted: dict[tuple[str, str], np.ndarray], form: ChatPrompt
+) -> dict[str, Any]:
+    """The signal groups of one kind in a batch."""
+    mine = [(row, start, caption) for row, of, start, caption in made if of == kind]
+    vectors: Tensor = torch.from_numpy(np.array([wanted[kind, caption] for _, _, caption in mine], np.float32))
+    rows, starts = (torch.tensor([group[place] for group in mine]) for place in (0, 1))
+    return {"rows": rows, "starts": starts, "wanted": vectors, "count": len(form.groups.ids[kind])}
+
+
+def _write(checkpoint: Checkpoint, trained: nn.Module) -> None:
+    """The LoRA and the projections are written beside the old ones and take their places when they are whole."""
+    new = checkpoint.part("lora.new")
+    shutil.rmtree(new, ignore_errors=True)
+    trained.language.save_pretrained(new)
+    fresh = {}
+    if trained.projection is not None:
+        fresh["input_projection"] = trained.projection
+    if len(trained.signals):
+        fresh["output_projections"] = trained.signals
+    for name, module in fresh.items():
+        save_weights(module, checkpoint.part(f"{name}.new"))
+    shutil.rmtree(checkpoint.part("lora"), ignore_errors=True)
+    new.rename(checkpoint.part("lora"))
+    for name in fresh:
+        checkpoint.part(f"{name}.new").replace(checkpoint.part(f"{name}.safetensors"))
+    read_checkpoint(checkpoint.folder)
