@@ -27,7 +27,8 @@ from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.training import any_instruct
-from nextgpt_chat.training.any_instruct import examples, plan_for, size, train
+from nextgpt_chat.training.any_instruct import plan_for, size, train
+from nextgpt_chat.training.dialogue_examples import examples
 from nextgpt_chat.training.mosit_reader import read_dialogues
 from tests.any_parts import PROJECTION, lively, put_together
 from tests.conftest import CHECKPOINT
@@ -109,7 +110,7 @@ def form_of(checkpoint: Checkpoint) -> ChatPrompt:
 
 def test_an_example_is_a_reply_as_it_will_be_written(checkpoint: Checkpoint, data: Path, tmp_path: Path) -> None:
     form = form_of(checkpoint)
-    found = examples(told(data, tmp_path), form, checkpoint)
+    found = examples(told(data, tmp_path), form, checkpoint, any_instruct.CONTEXT)
     replies = [form.tokenizer.decode(one.ids[one.begin :]) for one in found]
     end = form.tokenizer.eos_token
     assert replies == [
@@ -130,10 +131,10 @@ def test_an_example_is_a_reply_as_it_will_be_written(checkpoint: Checkpoint, dat
 def test_what_the_model_does_not_take_or_make_is_left_out(checkpoint: Checkpoint, data: Path, tmp_path: Path) -> None:
     form, film = form_of(checkpoint), told(data, tmp_path)[-1:]
     with pytest.raises(InputError, match="None of the 1 replies"):
-        examples(film, form, checkpoint)
+        examples(film, form, checkpoint, any_instruct.CONTEXT)
     long = [[Turn("user", (Text("word " * 600),)), Turn("assistant", (Text("Yes."),))]]
     with pytest.raises(InputError, match="None of the 1 replies"):
-        examples(long, form, checkpoint)
+        examples(long, form, checkpoint, any_instruct.CONTEXT)
 
 
 def test_what_was_learnt_is_what_is_served(checkpoint: Checkpoint, data: Path, tmp_path: Path) -> None:
