@@ -84,7 +84,7 @@ def judgement(
     """A judgement for tests of statistics."""
     given: dict[str, Any] = {
         "campaign": "c", "task": f"{item}-{first}-{second}", "assignment": f"{item}-{rater}", "round": 0, "subject": "reply", "kind": "reply",
-        "criterion": "overall", "text": None, "answers": (f"{item}-{first}", *([f"{item}-{second}"] if second else [])), "gold": None, "leak": False,
+        "criterion": "overall", "text": None, "answers": (f"{item}-{first}", *([f"{item}-{second}"] if second else [])), "gold": None, "known": more.get("gold") is not None, "leak": False,
         "seconds": 1.0, "guideline": 1, "revision": 1, "at": datetime(2026, 1, 1),
     }  # fmt: skip
     return Judgement(item=item, rater=rater, score=score, choice=choice, first=first, second=second, left=left, **{**given, **more})

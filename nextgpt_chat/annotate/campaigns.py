@@ -1,5 +1,7 @@
 """Campaigns: made of a plan, opened and closed, counted. For admins and for the command line."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -138,11 +140,12 @@ class Campaigns:
                 .join(TaskRow, TaskRow.id == AssignmentRow.task_id)
                 .where(TaskRow.campaign_id == row.id, AssignmentRow.round == 0)
             ).all()
+            done = [task for task, status, _ in states if status == "done" and task in asked]
             return Counts(
                 answers=dict(answers.tuples().all()),
                 tasks=len(asked),
                 wanted=len(asked) * row.plan["overlap"],
-                done=sum(status == "done" and task in asked for task, status, _ in states),
+                done=sum(min(count, row.plan["overlap"]) for count in Counter(done).values()),
                 skipped=sum(status == "skipped" for _, status, _ in states),
                 raters=len({rater for _, _, rater in states}),
             )
@@ -179,16 +182,21 @@ class Campaigns:
             failed = session.scalars(
                 select(AnswerRow)
                 .join(ItemRow, ItemRow.id == AnswerRow.item_id)
-                .where(ItemRow.campaign_id == row.id, AnswerRow.status == "failed")
+                .where(ItemRow.campaign_id == row.id, AnswerRow.status == "failed", ItemRow.conversation_id.is_not(None))
             ).all()
             for answer in failed:
                 answer.status, answer.tries = "waiting", 0
             return len(failed)
 
 
+def is_id(text: str) -> bool:
+    """Whether something can be an id: database servers do not look for what no text may hold."""
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
+
+
 def found(session: Session, campaign: str, lock: bool = False) -> CampaignRow:
     """A campaign by its id; `lock` keeps others from changing it until the end of the transaction."""
-    row = session.get(CampaignRow, campaign, with_for_update=lock)
+    row = session.get(CampaignRow, campaign, with_for_update=lock, populate_existing=lock) if is_id(campaign) else None
     if row is None:
         raise NotFoundError("There is no such campaign.")
     return row

@@ -42,8 +42,9 @@ def means(report: Report) -> Figure | None:
                 ends = [_on_hundred(edge, report.mode) for edge in (one.value, one.low, one.high)]
                 at.append(place + (number - (len(systems) - 1) / 2) * width)
                 value.append(ends[0])
-                low.append(ends[0] - ends[1])
-                high.append(ends[2] - ends[0])
+                known = np.isfinite(one.high)
+                low.append(ends[0] - ends[1] if known else np.nan)
+                high.append(ends[2] - ends[0] if known else np.nan)
         axis.bar(at, value, width * 0.92, yerr=[low, high], capsize=3, label=_literal(system), color=COLOURS[number % len(COLOURS)])
     axis.set_xticks(range(len(report.measures)), [_literal(_wrapped(heading(one))) for one in report.measures])
     axis.set(ylim=(0, 100), ylabel="comparisons won, %" if report.mode == "pairwise" else "average, 1 to 100")

@@ -45,7 +45,7 @@ class _Candidate:
 def choose(session: Session, campaign: CampaignRow, rater: RaterRow) -> Picked | None:
     """The next task for a rater; None if there is none for them now. The campaign's row must be locked, so that two choices see each other."""
     mine, there = _mine(session, campaign, rater), _there(session, campaign)
-    usual, golds = _open_to(there, campaign, rater, mine)
+    usual, golds = _open_to(there, campaign, rater, mine, _all_known(session, campaign))
     known = {task for _, task, gold in mine if gold}
     if golds and len(known) + 0.5 <= campaign.plan["golds"] * (len(mine) + 1):
         return _fresh(min(golds, key=lambda one: _draw(campaign, rater, one.task)), campaign, rater)
@@ -64,9 +64,8 @@ def remaining(session: Session, campaign: CampaignRow, rater: RaterRow | None) -
     """How many tasks of a campaign a rater has judged, and about how many could be theirs now: rounded up, so that it does not tell which of
     them are known or repeated."""
     mine = _mine(session, campaign, rater) if rater else []
-    usual, _ = _open_to(_there(session, campaign), campaign, rater, mine)
-    # A known or a repeated task counts for nothing here: otherwise the number would tell annotators which those are.
-    at_work = sum(row.status == "open" and row.round == 0 and not gold for row, _, gold in mine)
+    usual, _ = _open_to(_there(session, campaign), campaign, rater, mine, _all_known(session, campaign))
+    at_work = sum(row.status == "open" for row, _, _ in mine)
     left = at_work + (len(usual) if campaign.status == "open" else 0)
     return sum(row.status == "done" for row, _, _ in mine), -(-left // STEP) * STEP
 
@@ -98,14 +97,22 @@ def _there(session: Session, campaign: CampaignRow) -> list[_Candidate]:
     ]
 
 
+def _all_known(session: Session, campaign: CampaignRow) -> bool:
+    """Whether the answers to all tasks are known, also to those that are not ready: then they are judged as usual ones."""
+    return all(session.scalars(select(TaskRow.gold).where(TaskRow.campaign_id == campaign.id)))
+
+
 def _open_to(
-    there: Sequence[_Candidate], campaign: CampaignRow, rater: RaterRow | None, mine: Sequence[tuple[AssignmentRow, str, bool]]
+    there: Sequence[_Candidate],
+    campaign: CampaignRow,
+    rater: RaterRow | None,
+    mine: Sequence[tuple[AssignmentRow, str, bool]],
+    only_golds: bool,
 ) -> tuple[list[_Candidate], list[_Candidate]]:
     """The tasks that a rater may get, and those of them whose answer is known (which count as usual ones where there are no others)."""
     seen = {task for _, task, _ in mine}
     user = rater.user_id if rater else None
     free = [one for one in there if one.task not in seen and (one.owner is None or one.owner != user)]
-    only_golds = all(one.gold for one in there)
     usual = [one for one in free if (only_golds or not one.gold) and one.taken < campaign.plan["overlap"]]
     return usual, [] if only_golds else [one for one in free if one.gold]
 

@@ -25,12 +25,19 @@ class Criterion(BaseModel):
     """What is asked of one answer."""
     subject: Subject = "reply"
     """What it looks at: the whole reply, or each medium in it, or each of one kind."""
+    compare: Line | None = None
+    """What is asked of two answers; left out, it is made of the question."""
     anchors: Annotated[tuple[Line, ...], Field(min_length=POINTS, max_length=POINTS)]
     """What the points 1 to 5 mean, the worst first."""
 
+    @property
+    def comparison(self) -> str:
+        """What is asked of two answers."""
+        return self.compare or f"Which answer is better? {self.question}"
 
-def _criterion(key: str, title: str, subject: Subject, question: str, *anchors: str) -> Criterion:
-    return Criterion(key=key, title=title, subject=subject, question=question, anchors=anchors)
+
+def _criterion(key: str, title: str, subject: Subject, question: str, compare: str, *anchors: str) -> Criterion:
+    return Criterion(key=key, title=title, subject=subject, question=question, compare=compare, anchors=anchors)
 
 
 STANDARD = {
@@ -38,6 +45,7 @@ STANDARD = {
     for criterion in (
         _criterion(
             "overall", "Overall", "reply", "All in all, how good is the answer?",
+            "Which answer is better, all in all?",
             "Useless.",
             "Of little use: most of it is wrong or missing.",
             "Of some use, with clear faults.",
@@ -46,6 +54,7 @@ STANDARD = {
         ),
         _criterion(
             "instruction", "Instruction following", "reply", "Does the answer do what was asked?",
+            "Which answer does more of what was asked, and nothing else?",
             "It does nothing of what was asked.",
             "It does a small part, or something related.",
             "It does about half, or all of it with a serious fault.",
@@ -54,6 +63,7 @@ STANDARD = {
         ),
         _criterion(
             "rationality", "Rationality", "reply", "Do text and media make sense, by themselves and together?",
+            "Which answer makes more sense, in its parts and as a whole?",
             "They contradict each other or the request throughout.",
             "Serious contradictions, or steps that do not follow.",
             "Mostly sensible, with one clear contradiction.",
@@ -62,6 +72,7 @@ STANDARD = {
         ),
         _criterion(
             "quality", "Quality", "reply", "How well are text and media made, whatever was asked?",
+            "Which answer is better made, whatever was asked?",
             "Broken: unreadable, noise, or nothing to recognise.",
             "Heavy flaws that spoil it.",
             "Flaws that one notices at once.",
@@ -70,6 +81,7 @@ STANDARD = {
         ),
         _criterion(
             "modality", "Choice of modality", "reply", "Is it the right kind of answer: text, picture, sound, clip?",
+            "Which is more the right kind of answer: text, picture, sound, clip?",
             "The wrong kind, of no use for the request.",
             "A kind that was needed is missing.",
             "The needed kinds are there among others that disturb.",
@@ -78,6 +90,7 @@ STANDARD = {
         ),
         _criterion(
             "alignment", "Prompt alignment", "media", "Does it show, or let one hear, what was asked for?",
+            "Which shows, or lets one hear, more of what was asked for?",
             "Something else entirely.",
             "The subject is hardly to be recognised.",
             "The subject is right; several attributes are wrong.",
@@ -86,6 +99,7 @@ STANDARD = {
         ),
         _criterion(
             "temporal", "Temporal consistency", "video", "Do things keep their look and move as they should over time?",
+            "In which do things better keep their look and move as they should?",
             "Frames have nothing to do with each other.",
             "Things appear, vanish or change their shape all the time.",
             "Visible flicker or jumps.",
@@ -94,6 +108,7 @@ STANDARD = {
         ),
         _criterion(
             "fidelity", "Audio fidelity", "audio", "How clean and natural does it sound?",
+            "Which sounds cleaner and more natural?",
             "Noise alone.",
             "Strong distortion; the source is hard to make out.",
             "Clear artefacts; the source can be made out.",

@@ -44,7 +44,7 @@ JUDGEMENTS = Features(
     }
     | {name: Value("string") for name in ("first", "second", "left", "gold", "at")}
     | {name: Value("int32") for name in ("item", "round", "score", "guideline", "revision")}
-    | {"answers": NAMES, "leak": Value("bool"), "seconds": Value("float64")}
+    | {"answers": NAMES, "leak": Value("bool"), "known": Value("bool"), "seconds": Value("float64")}
 )
 ANSWERS = Features(
     {name: Value("string") for name in ("id", "system", "model", "revision", "settings", "text")}
@@ -65,7 +65,9 @@ KTO = Features(
 def write_dataset(material: Material, report: Report | None, folder: Path) -> None:
     """Writes the data set into a folder, which is made. Raises `InputError` if there is nothing to write or too much."""
     if not material.answers:
-        raise InputError("There is nothing to write yet: no answer is finished, or nobody agreed to have theirs used.")
+        raise InputError(
+            "There is nothing to write yet: no answer is finished, or, of chats, no thumb was given by somebody who agreed to its use."
+        )
     media = {
         medium.sha256: medium for answer in material.answers for turn in (*answer.prompt, answer.turn) for medium in turn.media
     }

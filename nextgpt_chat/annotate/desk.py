@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from nextgpt_chat.annotate.campaigns import found, newest_guidelines
+from nextgpt_chat.annotate.campaigns import found, is_id, newest_guidelines
 from nextgpt_chat.annotate.choosing import choose, has_room, remaining
 from nextgpt_chat.annotate.criteria import SKIPS
-from nextgpt_chat.annotate.sheet import SIDES, Sheet, changes, check_complete, same
-from nextgpt_chat.annotate.shown_task import Shown, check_known, provenance, shown_task
+from nextgpt_chat.annotate.sheet import SIDES, Sheet, changes, check_complete, kind_of, same
+from nextgpt_chat.annotate.shown_task import Shown, check_known, is_there, provenance, shown_task
 from nextgpt_chat.errors import InputError, NotFoundError
 from nextgpt_chat.store.annotation_tables import (
     AnswerRow,
@@ -125,11 +125,13 @@ class Desk:
             row, campaign, _ = self._own(session, user, assignment)
             return shown_task(session, self.content, campaign, row)
 
-    def save(self, user: str, assignment: str, sheet: Sheet) -> datetime:
-        """Keeps what is filled in, and the lease; returns its new end."""
+    def save(self, user: str, assignment: str, sheet: Sheet | None) -> datetime:
+        """Keeps what is filled in, if something is said of it, and the lease; returns its new end."""
         with self.database.session() as session:
             row, campaign, rater = self._own(session, user, assignment, lock=True)
-            if row.status == "open":
+            if row.status == "open" and sheet is None:
+                row.until = now() + _lease(campaign)
+            elif row.status == "open" and sheet is not None:
                 check_known(sheet, shown_task(session, self.content, campaign, row))
                 if (changed := changes(row.draft, sheet)) and _drafts(session, row) < MOST_DRAFTS:
                     record(session, campaign.id, "draft", rater.id, row.id, changes=changed)
@@ -170,6 +172,9 @@ class Desk:
                 return
             if row.status == "done":
                 raise InputError("You have judged this already. Send another judgement instead, or leave it as it is.")
+            if not is_there(session, row):
+                self._give_up(session, campaign, rater, row)
+                return
             check_known(sheet, shown_task(session, self.content, campaign, row))
             kept = sheet.model_dump(mode="json")
             row.status, row.draft, row.seconds, row.sent = "skipped", kept, sheet.seconds, now()
@@ -196,9 +201,13 @@ class Desk:
         for row, conversation in rows:
             if conversation is not None:
                 return row
-            row.status, row.sent = "skipped", now()
-            record(session, campaign.id, "withdrawn", rater.id, row.id)
+            self._give_up(session, campaign, rater, row)
         return None
+
+    def _give_up(self, session: Session, campaign: CampaignRow, rater: RaterRow, row: AssignmentRow) -> None:
+        """There is nothing to judge any more: its owner took it back."""
+        row.status, row.sent = "skipped", now()
+        record(session, campaign.id, "withdrawn", rater.id, row.id)
 
     def _own(self, session: Session, user: str, assignment: str, lock: bool = False) -> tuple[AssignmentRow, CampaignRow, RaterRow]:
         """The user's assignment; `lock` lets nobody else change it meanwhile, such as a second click."""
@@ -209,7 +218,10 @@ class Desk:
             .join(RaterRow, RaterRow.id == AssignmentRow.rater_id)
             .where(AssignmentRow.id == assignment, RaterRow.user_id == user)
         )
-        found_row = session.execute(sought.with_for_update(of=AssignmentRow) if lock else sought).first()
+        found_row = session.execute(sought).first() if is_id(assignment) else None
+        if lock and found_row is not None:  # the campaign first, as `next` does: two who wait for each other would wait for ever
+            found(session, found_row[1].id, lock=True)
+            session.refresh(found_row[0], with_for_update=True)
         if found_row is None:
             raise NotFoundError(NOT_YOURS)
         row, campaign, rater = found_row
@@ -223,11 +235,12 @@ class Desk:
         for question in shown.questions:
             value = sheet.answers[question.key]
             said = {"score": value} if isinstance(value, int) else {"choice": true_choice(value, row.swapped)}
-            session.add(JudgementRow(subject=question.subject, criterion=question.criterion.key, **said, **common))
+            kind = kind_of(question.subject, shown.answers[0])
+            session.add(JudgementRow(subject=question.subject, kind=kind, criterion=question.criterion.key, **said, **common))
         for flag in sheet.flags:
-            session.add(JudgementRow(subject="reply", criterion="flag", choice=flag, **common))
+            session.add(JudgementRow(subject="reply", kind="reply", criterion="flag", choice=flag, **common))
         if sheet.comment.strip():
-            session.add(JudgementRow(subject="reply", criterion="comment", text=sheet.comment.strip(), **common))
+            session.add(JudgementRow(subject="reply", kind="reply", criterion="comment", text=sheet.comment.strip(), **common))
         session.flush()
 
 

@@ -25,6 +25,11 @@ def gives_away(text: str, names: Iterable[str]) -> bool:
     )
 
 
+def spoken(models: Iterable[str]) -> list[str]:
+    """The names of models as they may be said: as they are, and without whoever serves them (`maker/model`)."""
+    return sorted({part for name in models for part in (name, name.rsplit("/", 1)[-1]) if part})
+
+
 def named_in(text: str, names: Iterable[str]) -> str | None:
     """What of the names a text says as a word, also with digits behind it; None if it says none of them."""
     words = "|".join(re.escape(name) for name in sorted(set(names), key=len, reverse=True) if name)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nextgpt_chat.annotate.identity import gives_away
+from nextgpt_chat.annotate.identity import gives_away, spoken
 from nextgpt_chat.annotate.plan import Item, Plan, System
 from nextgpt_chat.conversation import Turn
 from nextgpt_chat.errors import InputError
@@ -30,7 +30,7 @@ Read = tuple[list[Turn], list[Turn]]
 def models_in(session: Session, campaign: str) -> list[str]:
     """Names of the models that answer in a campaign, by which an answer would give itself away."""
     mine = select(AnswerRow.model).join(ItemRow, ItemRow.id == AnswerRow.item_id).where(ItemRow.campaign_id == campaign).distinct()
-    return sorted(name for name in session.scalars(mine) if name)
+    return spoken(name for name in session.scalars(mine) if name)
 
 
 def said_by_models(turns: Sequence[Turn]) -> str:
@@ -166,7 +166,7 @@ class _Maker:
         assert item.conversation_id is not None
         message = self._message(item.conversation_id, leaf, turns[-1], model)
         answer = AnswerRow(item_id=item.id, system=system, model=model, settings={}, message_id=message, status="ready")
-        answer.revision, answer.leak = "", gives_away(said_by_models(turns), [*self.models, model])
+        answer.revision, answer.leak = "", gives_away(said_by_models(turns), [*self.models, *spoken([model])])
         return self._added(answer)
 
     def _waiting(self, item: ItemRow, system: System) -> AnswerRow:

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nextgpt_chat.store.annotation_tables import AnswerRow, AssignmentRow, CampaignRow, ItemRow, JudgementRow, TaskRow
-from nextgpt_chat.store.tables import MessageRow, PartRow
 
 NOTES = ("flag", "comment")
 """What is said beside the judgement."""
@@ -48,6 +47,8 @@ class Judgement:
     """Which of both stood on the left: first, second."""
     gold: int | str | None
     """What is known to be right."""
+    known: bool
+    """Whether anything is known to be right of what was judged."""
     leak: bool
     """Whether an answer gives away who made it, by its text or because somebody flagged it."""
     seconds: float
@@ -79,7 +80,6 @@ def judgements(session: Session, campaign: CampaignRow) -> list[Judgement]:
             select(AnswerRow).join(ItemRow, ItemRow.id == AnswerRow.item_id).where(ItemRow.campaign_id == campaign.id)
         )
     }
-    kinds = _kinds(session, answers.values())
     rows = session.execute(
         select(JudgementRow, AssignmentRow, TaskRow, ItemRow.number)
         .join(AssignmentRow, AssignmentRow.id == JudgementRow.assignment_id)
@@ -104,7 +104,7 @@ def judgements(session: Session, campaign: CampaignRow) -> list[Judgement]:
                 rater=rater,
                 round=assignment.round,
                 subject=row.subject,
-                kind=kinds.get((first.message_id, row.subject), row.subject),
+                kind=row.kind,
                 criterion=row.criterion,
                 score=row.score,
                 choice=row.choice,
@@ -114,6 +114,7 @@ def judgements(session: Session, campaign: CampaignRow) -> list[Judgement]:
                 answers=(first.id, second.id) if second else (first.id,),
                 left="second" if assignment.swapped else "first",
                 gold=task.gold.get(row.criterion) if row.subject == "reply" else None,
+                known=bool(task.gold),
                 leak=task.id in flagged or first.leak or bool(second and second.leak),
                 seconds=assignment.seconds,
                 guideline=assignment.guideline,
@@ -124,22 +125,6 @@ def judgements(session: Session, campaign: CampaignRow) -> list[Judgement]:
     return found
 
 
-def _kinds(session: Session, answers: Iterable[AnswerRow]) -> dict[tuple[str | None, str], str]:
-    """Message and number of a medium in it -> what kind it is."""
-    kinds: dict[tuple[str | None, str], str] = {}
-    counts: dict[str, int] = {}
-    parts = (
-        select(PartRow.message_id, PartRow.kind)
-        .join(MessageRow, MessageRow.id == PartRow.message_id)
-        .where(PartRow.message_id.in_([answer.message_id for answer in answers if answer.message_id]), PartRow.sha256.is_not(None))
-        .order_by(PartRow.message_id, PartRow.position)
-    )
-    for message, kind in session.execute(parts):
-        number = counts.get(message, 0)
-        kinds[message, str(number)], counts[message] = kind, number + 1
-    return kinds
-
-
 def counted(rows: Iterable[Judgement], golds: bool = False) -> list[Judgement]:
     """The judgements that statistics are made of: first ones, blind ones, without notes; of known answers only if `golds`."""
-    return [row for row in rows if row.round == 0 and not row.leak and row.criterion not in NOTES and (golds or row.gold is None)]
+    return [row for row in rows if row.round == 0 and not row.leak and row.criterion not in NOTES and (golds or not row.known)]

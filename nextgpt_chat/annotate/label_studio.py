@@ -1,12 +1,14 @@
 """Campaigns for Label Studio and back: its labelling configuration, its tasks with the judgements that are there, and judgements given there.
 
-Which systems answered stands in a task's `meta`, which Label Studio does not show to annotators.
+Which of two answers comes first is drawn for each task, and nothing in it says which systems answered.
 """
 
+import hashlib
 import html
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -19,7 +21,7 @@ from nextgpt_chat.annotate.judgements import Judgement
 from nextgpt_chat.annotate.material import Material
 from nextgpt_chat.annotate.plain import check_clean
 from nextgpt_chat.annotate.preferences import Names
-from nextgpt_chat.annotate.sheet import LONGEST_COMMENT, Question, questions
+from nextgpt_chat.annotate.sheet import LONGEST_COMMENT, Question, kind_of, questions
 from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.content import ContentStore
@@ -28,6 +30,8 @@ from nextgpt_chat.store.audit import record
 from nextgpt_chat.store.messages import turn_of
 from nextgpt_chat.store.tables import MessageRow, now
 
+QUOTED = 3
+"""What is wrong with a file, and named."""
 MOST_TASKS = 20_000
 """Tasks of one file that is read."""
 TAGS = {"image": '<img src="{}" style="max-width:100%">', "audio": '<audio controls src="{}"></audio>', "video": '<video controls src="{}" style="max-width:100%"></video>'}  # fmt: skip
@@ -63,7 +67,8 @@ def tasks(material: Material, names: Names) -> list[dict[str, Any]]:
         given[row.task][row.assignment].append(row)
     made = []
     for task, ids in material.tasks.items():
-        shown = [answers[one] for one in ids]
+        swapped = exchanged(task, ids)
+        shown = [answers[one] for one in (reversed(ids) if swapped else ids)]
         data = {"request": _page(shown[0].prompt, names)} | {
             name: _page([answer.turn], names) for name, answer in zip(("first", "second"), shown, strict=False)
         }
@@ -71,11 +76,14 @@ def tasks(material: Material, names: Names) -> list[dict[str, Any]]:
             {
                 "unique_id": str(uuid.UUID(assignment)),
                 "lead_time": said[0].seconds,
-                "result": [one for row in said if (one := _result(row))],
+                "result": [one for row in said if (one := _result(row, swapped))],
             }
             for assignment, said in given[task].items()
         ]
-        meta = {"task": task, "item": shown[0].item, "systems": [answer.system for answer in shown]}
+        meta = {
+            "task": task,
+            "item": shown[0].item,
+        }
         made.append({"data": data, "meta": meta, "annotations": annotations})
     return made
 
@@ -94,7 +102,7 @@ def _name(question: Question) -> str:
     return question.key.replace("/", "__")
 
 
-def _result(row: Judgement) -> dict[str, Any] | None:
+def _result(row: Judgement, swapped: bool) -> dict[str, Any] | None:
     if row.criterion == "flag":
         return None
     mark = {"id": row.assignment}
@@ -103,7 +111,12 @@ def _result(row: Judgement) -> dict[str, Any] | None:
     name = f"{row.subject}__{row.criterion}"
     if row.score is not None:
         return mark | {"from_name": name, "to_name": "request", "type": "rating", "value": {"rating": row.score}}
-    return mark | {"from_name": name, "to_name": "request", "type": "choices", "value": {"choices": [row.choice]}}
+    return mark | {
+        "from_name": name,
+        "to_name": "request",
+        "type": "choices",
+        "value": {"choices": [as_shown(row.choice or "", swapped)]},
+    }
 
 
 def _page(turns: Sequence[Turn], names: Names) -> str:
@@ -120,11 +133,38 @@ def _page(turns: Sequence[Turn], names: Names) -> str:
     return "".join(pieces)
 
 
-def bring_in(session: Session, content: ContentStore, campaign: str, exported: Any) -> int:
-    """Takes judgements that were given in Label Studio into a campaign whose tasks were made there by `tasks`; returns how many people's items.
+@dataclass
+class Brought:
+    """What became of the judgements in a file."""
 
-    What was taken before, and what came from here, is not taken again. Raises `InputError` for a file that is no export, for tasks of another
-    campaign, and for judgements that are not complete; then nothing is taken.
+    taken: int = 0
+    known: int = 0
+    """Those that came from here, or were taken before."""
+    refused: list[str] = field(default_factory=list)
+    """What is wrong with the others, as sentences."""
+
+    def __str__(self) -> str:
+        told = [f"{self.taken} judged items were taken in, {self.known} were known already and stay as they are."]
+        if self.refused:
+            told.append(f"{len(self.refused)} were not taken: {' '.join(self.refused[:QUOTED])}")
+        return " ".join(told)
+
+
+def exchanged(task: str, answers: Sequence[object]) -> bool:
+    """Whether the second answer of a task comes first in Label Studio: drawn, and the same whenever it is asked."""
+    return len(answers) > 1 and hashlib.sha256(f"label studio {task}".encode()).digest()[0] % 2 == 1
+
+
+def as_shown(choice: str, swapped: bool) -> str:
+    """A choice in the order in which Label Studio shows the answers, or back."""
+    return {"first": "second", "second": "first"}.get(choice, choice) if swapped else choice
+
+
+def bring_in(session: Session, content: ContentStore, campaign: str, exported: Any) -> Brought:
+    """Takes judgements that were given in Label Studio into a campaign whose tasks were made there by `tasks`.
+
+    What was taken before, and what came from here, is not taken again; what is not complete is refused, and the rest taken. Raises `InputError` for a
+    file that is no export, and for tasks of another campaign; then nothing is taken.
     """
     row = found(session, campaign, lock=True)
     about = campaign_of(session, row)
@@ -133,7 +173,7 @@ def bring_in(session: Session, content: ContentStore, campaign: str, exported: A
             f"The file is no export of Label Studio: it has a list of up to {MOST_TASKS:,} tasks (JSON, not JSON-MIN)."
         )
     check_clean(exported, "The file")
-    told, taken = newest_guidelines(session, row.id).version, 0
+    told, brought = newest_guidelines(session, row.id).version, Brought()
     ours = set(
         session.scalars(
             select(AssignmentRow.id).join(TaskRow, TaskRow.id == AssignmentRow.task_id).where(TaskRow.campaign_id == row.id)
@@ -144,20 +184,28 @@ def bring_in(session: Session, content: ContentStore, campaign: str, exported: A
         meta, annotations = one.get("meta"), one.get("annotations")
         task = session.get(TaskRow, str(meta.get("task"))) if isinstance(meta, dict) else None
         if task is None or task.campaign_id != row.id:
-            raise InputError(f"{place} is none of the campaign {about.name!r}.")
+            raise InputError(f"{place} is none of the campaign {about.name!r}: its meta.task is not one of its tasks.")
         answers = [session.get_one(AnswerRow, answer) for answer in (task.first_id, task.second_id) if answer]
         turns = [_turn(session, content, answer) for answer in answers]
         asked = {_name(question): question for question in questions(about.criteria, turns)}
         for annotation in annotations if isinstance(annotations, list) else ():
-            if not isinstance(annotation, dict) or annotation.get("was_cancelled") or ours & _marks(annotation):
+            if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
                 continue
-            rows = _rows(annotation, asked, about.mode, place)
+            if ours & _marks(annotation):
+                brought.known += 1
+                continue
+            try:
+                rows = _rows(annotation, asked, about.mode, place, exchanged(task.id, answers), turns[0])
+            except InputError as error:
+                brought.refused.append(str(error))
+                continue
             rater = _rater(session, row.id, annotation.get("completed_by"))
             same = select(AssignmentRow.id).where(AssignmentRow.task_id == task.id, AssignmentRow.rater_id == rater.id)
             if session.scalar(same):
+                brought.known += 1
                 continue
             assignment = AssignmentRow(
-                task_id=task.id, rater_id=rater.id, round=0, swapped=False, status="done", until=now(), guideline=told, draft={},
+                task_id=task.id, rater_id=rater.id, round=0, swapped=exchanged(task.id, answers), status="done", until=now(), guideline=told, draft={},
                 seconds=_seconds(annotation.get("lead_time")), revision=1, sent=now(),
             )  # fmt: skip
             session.add(assignment)
@@ -166,8 +214,8 @@ def bring_in(session: Session, content: ContentStore, campaign: str, exported: A
             for said in rows:
                 session.add(JudgementRow(rater_id=rater.id, assignment_id=assignment.id, message_id=message, revision=1, **said))
             record(session, row.id, "imported", rater.id, assignment.id, source="Label Studio", judgements=rows, guideline=told)
-            taken += 1
-    return taken
+            brought.taken += 1
+    return brought
 
 
 def _turn(session: Session, content: ContentStore, answer: AnswerRow) -> Turn:
@@ -190,7 +238,9 @@ def _seconds(value: Any) -> float:
     return float(min(value, 86_400)) if isinstance(value, int | float) and value > 0 else 0.0
 
 
-def _rows(annotation: dict[str, Any], asked: dict[str, Question], mode: str, place: str) -> list[dict[str, Any]]:
+def _rows(
+    annotation: dict[str, Any], asked: dict[str, Question], mode: str, place: str, swapped: bool, first: Turn
+) -> list[dict[str, Any]]:
     """One annotation as judgements. Raises `InputError` if it is not complete or says what cannot be said."""
     said: dict[str, dict[str, Any]] = {}
     for result in _dicts(annotation.get("result")):
@@ -206,7 +256,12 @@ def _rows(annotation: dict[str, Any], asked: dict[str, Question], mode: str, pla
                 else []
             )
             if any(words):
-                said[name] = {"subject": "reply", "criterion": "comment", "text": " ".join(words)[:LONGEST_COMMENT]}
+                said[name] = {
+                    "subject": "reply",
+                    "kind": "reply",
+                    "criterion": "comment",
+                    "text": " ".join(words)[:LONGEST_COMMENT],
+                }
         elif name in asked:
             question = asked[name]
             chosen = value.get("choices")
@@ -218,7 +273,14 @@ def _rows(annotation: dict[str, Any], asked: dict[str, Question], mode: str, pla
             given = next(iter(judged.values()))
             if isinstance(given, bool) or given not in (CHOICES if mode == "pairwise" else SCORES):
                 raise InputError(f"{place}: {question.title!r} has the value {given!r}.")
-            said[name] = {"subject": question.subject, "criterion": question.criterion.key, **judged}
+            if mode == "pairwise":
+                judged = {"choice": as_shown(str(given), swapped)}
+            said[name] = {
+                "subject": question.subject,
+                "kind": kind_of(question.subject, first),
+                "criterion": question.criterion.key,
+                **judged,
+            }
     if missing := [question.title for name, question in asked.items() if name not in said]:
         raise InputError(f"{place}: {missing[0]!r} is not judged.")
     return list(said.values())

@@ -122,13 +122,11 @@ def of_chats(session: Session, content: ContentStore) -> Material:
             turns = told.up_to(message.id)
             seed = message.stats.get("seed")
             answers[message.id] = Answer(message.id, item, model, model, "", seed, {}, turns[:-1], turns[-1])
-        media = answers[message.id].turn.media
-        known = row.subject.isdecimal() and int(row.subject) < len(media)
         kept.append(
             Judgement(
                 campaign=CHAT, item=item, task=message.id, assignment="", rater=pseudonym(CHAT, row.rater_id), round=0, subject=row.subject,
-                kind=media[int(row.subject)].kind if known else "reply", criterion=THUMB, score=row.score, choice=None, text=row.text,
-                first=model, second=None, answers=(message.id,), left="first", gold=None, leak=False, seconds=0.0, guideline=0,
+                kind=row.kind, criterion=THUMB, score=row.score, choice=None, text=row.text,
+                first=model, second=None, answers=(message.id,), left="first", gold=None, known=False, leak=False, seconds=0.0, guideline=0,
                 revision=row.revision, at=row.created,
             )
         )  # fmt: skip

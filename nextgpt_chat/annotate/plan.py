@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from nextgpt_chat.annotate.criteria import STANDARD, Criterion
-from nextgpt_chat.annotate.identity import named_in
+from nextgpt_chat.annotate.identity import named_in, spoken
 from nextgpt_chat.annotate.plain import check_clean
 from nextgpt_chat.errors import InputError
 
@@ -171,7 +171,7 @@ class Plan(Strict):
         if not self.golds and any(item.gold or any(answer.gold for answer in item.answers) for item in self.items):
             raise ValueError("some answers are known, and `golds` is 0, so nobody would see them; give it a share, such as 0.1")
         own = [one for one in self.criteria if one != STANDARD.get(one.key)]
-        shown = [text for one in own for text in (one.title, one.question, *one.anchors)]
+        shown = [text for one in own for text in (one.title, one.question, one.compare or "", *one.anchors)]
         answering = [*names, *self.models(), *(answer.system for item in self.items for answer in item.answers)]
         if named := named_in("\n".join([self.title, self.guidelines, *shown]), answering):
             raise ValueError(f"title, guidelines or criteria name {named!r}, which answers; annotators must not know who does")
@@ -180,7 +180,7 @@ class Plan(Strict):
     def models(self) -> list[str]:
         """Names of the models that answer, by which an answer would give itself away. Labels are known to admins alone."""
         ready = [answer.model or answer.system for item in self.items for answer in item.answers]
-        return [*(system.model for system in self.systems), *ready]
+        return spoken([*(system.model for system in self.systems), *ready])
 
 
 def _tasks(mode: str, answers: int) -> int:

@@ -9,17 +9,23 @@ from statistics import median
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from nextgpt_chat.annotate.agreement import Alpha, Kappa, Share, alpha, kappas, with_gold, with_themselves
 from nextgpt_chat.annotate.campaigns import Campaign, Campaigns, Counts, found
 from nextgpt_chat.annotate.clustered import Estimate, mean
-from nextgpt_chat.annotate.judgements import NOTES, Judgement, counted, judgements
+from nextgpt_chat.annotate.criteria import FLAGS, SKIPS
+from nextgpt_chat.annotate.judgements import NOTES, Judgement, counted, judgements, pseudonym
 from nextgpt_chat.annotate.ranking import Ranking, rank
 from nextgpt_chat.media.names import NOUNS
-from nextgpt_chat.store.annotation_tables import AuditRow
+from nextgpt_chat.store.annotation_tables import AssignmentRow, AuditRow, ItemRow, TaskRow
 
 CHANGING = ("created", "sent", "skipped", "imported", "withdrawn")
 """What happens that can change a figure."""
+
+
+MOST_NOTES = 200
+"""Flags, comments and skips that a report lists."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,17 @@ class Rater:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What an annotator remarked about an item."""
+
+    item: int
+    rater: str
+    what: str
+    """A flag, `comment`, or `skipped`."""
+    text: str
+
+
+@dataclass(frozen=True)
 class Report:
     """A campaign in figures."""
 
@@ -65,6 +82,8 @@ class Report:
     flags: dict[str, int]
     measures: list[Measure] = field(default_factory=list)
     raters: list[Rater] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    """Flags, comments and skips, the newest first; the first `MOST_NOTES`."""
 
     def as_json(self) -> dict[str, Any]:
         """As plain values; what has no bound is null, which JSON knows."""
@@ -99,13 +118,14 @@ class Reports:
                 if known and known[0] == state:
                     return replace(known[1], counts=counts)
                 rows = judgements(session, found(session, about.id))
-            report = report_of(about, counts, rows)
+                skips = _skips(session, about.id)
+            report = report_of(about, counts, rows, skips)
             self._made[about.id] = (state, report)
         return report
 
 
-def report_of(campaign: Campaign, counts: Counts, rows: Sequence[Judgement]) -> Report:
-    """The figures of judgements."""
+def report_of(campaign: Campaign, counts: Counts, rows: Sequence[Judgement], skips: Sequence[Note] = ()) -> Report:
+    """The figures of judgements, and what was remarked."""
     real = [row for row in rows if row.criterion not in NOTES]
     groups: dict[tuple[str, str], list[Judgement]] = {}
     for row in counted(rows):
@@ -120,7 +140,40 @@ def report_of(campaign: Campaign, counts: Counts, rows: Sequence[Judgement]) -> 
         flags=dict(Counter(row.choice or "" for row in rows if row.criterion == "flag")),
         measures=[_measure(one.key, one.title, kind, groups[one.key, kind]) for one, kind in order],
         raters=_raters(rows),
+        notes=[*_notes(rows), *skips][:MOST_NOTES],
     )
+
+
+def _notes(rows: Sequence[Judgement]) -> list[Note]:
+    noted = [row for row in reversed(rows) if row.criterion in NOTES]
+    return [
+        Note(row.item, row.rater, "comment", row.text or "")
+        if row.criterion == "comment"
+        else Note(row.item, row.rater, "flag", FLAGS.get(row.choice or "", ""))
+        for row in noted
+    ]
+
+
+def _why(body: dict[str, Any]) -> str:
+    """The reason of a skip, with what was flagged and written beside it."""
+    sheet = body["sheet"]
+    return "; ".join(
+        filter(None, [SKIPS.get(body["reason"], ""), *(FLAGS.get(flag, "") for flag in sheet["flags"]), sheet["comment"]])
+    )
+
+
+def _skips(session: Session, campaign: str) -> list[Note]:
+    """What is passed over, and why, the newest first."""
+    rows = session.execute(
+        select(AuditRow, ItemRow.number)
+        .join(AssignmentRow, AssignmentRow.id == AuditRow.assignment_id)
+        .join(TaskRow, TaskRow.id == AssignmentRow.task_id)
+        .join(ItemRow, ItemRow.id == TaskRow.item_id)
+        .where(AuditRow.stream == campaign, AuditRow.action == "skipped", AssignmentRow.status == "skipped")
+        .order_by(AuditRow.seq.desc())
+        .limit(MOST_NOTES)
+    ).all()
+    return [Note(item, pseudonym(campaign, row.rater_id or ""), "skipped", _why(row.body)) for row, item in rows]
 
 
 def _measure(criterion: str, title: str, kind: str, rows: Sequence[Judgement]) -> Measure:
@@ -138,8 +191,9 @@ def _means(rows: Sequence[Judgement]) -> dict[str, Estimate]:
             share = {"first": 1.0, "second": 0.0}.get(row.choice or "", 0.5)
             given.setdefault(row.first, []).append((share, row))
             given.setdefault(row.second, []).append((1 - share, row))
+    ends = (1.0, 5.0) if any(row.score is not None for row in rows) else (0.0, 1.0)
     return {
-        system: mean([value for value, _ in got], [row.item for _, row in got], [row.rater for _, row in got])
+        system: mean([value for value, _ in got], [row.item for _, row in got], [row.rater for _, row in got], ends)
         for system, got in sorted(given.items())
     }
 

@@ -9,6 +9,9 @@ from nextgpt_chat.annotate.ranking import ELO, Ranking
 from nextgpt_chat.annotate.report import Measure, Report
 from nextgpt_chat.media.names import NOUNS
 
+FEWEST_DECIDED = 10
+"""Decided comparisons from which on something is said about the side."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -51,7 +54,9 @@ def sections(report: Report) -> list[Section]:
     for measure in report.measures:
         blocks: list[str | Table] = [means_table(measure, report.mode)]
         found.append(Section(heading(measure), blocks + (ranking_blocks(measure.ranking) if measure.ranking else [])))
-    return found + ([Section("Annotators", [raters_table(report)])] if report.raters else [])
+    found += [Section("Annotators", [raters_table(report)])] if report.raters else []
+    noted = Table(["item", "annotator", "", ""], [[str(one.item), one.rater, one.what, one.text] for one in report.notes])
+    return found + ([Section("Remarks", [noted])] if report.notes else [])
 
 
 def heading(measure: Measure) -> str:
@@ -105,6 +110,8 @@ def position_words(ranking: Ranking) -> str:
     """Whether the side decided."""
     won, of = ranking.left
     bias = ranking.position
+    if bias.high == float("inf") or of < FEWEST_DECIDED:
+        return f"Whether the side matters cannot be told yet: the left side won {won} of {of} decided comparisons."
     verdict = "There is a position bias" if bias.low > 0 or bias.high < 0 else "No position bias is seen"
     return f"{verdict}: the left side won {won} of {of} decided comparisons; log-odds {interval(bias)}, p = {bias.p:.3f}."
 
@@ -133,7 +140,8 @@ def _lines(table: Table) -> list[str]:
     """A table in Markdown, with columns that line up."""
     widths = [max(len(row[column]) for row in (table.head, *table.rows)) for column in range(len(table.head))]
     lines = [
-        [cell.replace("|", "/").ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (table.head, *table.rows)
+        [cell.replace("|", "/").replace("\n", " ").ljust(width) for cell, width in zip(row, widths, strict=True)]
+        for row in (table.head, *table.rows)
     ]
     rule = ["-" * max(3, width) for width in widths]
     return ["| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:])]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from nextgpt_chat.annotate.criteria import FLAGS, POINTS, Criterion
 from nextgpt_chat.annotate.plain import check_clean
@@ -35,6 +35,11 @@ class Sheet(BaseModel):
     """Place of a sound or clip -> the largest share of it that was played."""
     seconds: float = Field(0.0, ge=0, le=86_400)
     """Time in which the task was in front of the annotator."""
+
+    @field_validator("flags")
+    @classmethod
+    def _once(cls, value: list[str]) -> list[str]:
+        return list(dict.fromkeys(value))
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,11 @@ def questions(criteria: Sequence[Criterion], answers: Sequence[Turn]) -> list[Qu
             subjects = [kind for kind in NOUNS if kind in both and _is_about(criterion, kind)]
         asked += [Question(f"{subject}/{criterion.key}", subject, criterion) for subject in subjects]
     return asked
+
+
+def kind_of(subject: str, answer: Turn) -> str:
+    """What a subject is: reply, image, audio, video."""
+    return answer.media[int(subject)].kind if subject.isdecimal() else subject
 
 
 def _is_about(criterion: Criterion, kind: str) -> bool:

@@ -53,6 +53,16 @@ class Shown:
         return [place for place, medium in self.places.items() if medium.kind != "image" and not place.startswith("prompt")]
 
 
+def is_there(session: Session, row: AssignmentRow) -> bool:
+    """Whether there is still something to judge."""
+    return (
+        session.scalar(
+            select(ItemRow.conversation_id).join(TaskRow, TaskRow.item_id == ItemRow.id).where(TaskRow.id == row.task_id)
+        )
+        is not None
+    )
+
+
 def shown_task(session: Session, content: ContentStore, campaign: CampaignRow, row: AssignmentRow) -> Shown:
     """A task as it is on the screen of who has it. Raises `NotFoundError` if the person whose conversation it was took it back."""
     task = session.get_one(TaskRow, row.task_id)

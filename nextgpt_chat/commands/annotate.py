@@ -116,7 +116,7 @@ def _exported(campaigns: Campaigns, name: str, folder: Path) -> str:
 def _imported(campaigns: Campaigns, name: str, file: Path) -> str:
     exported = read_json(text_of(file), str(file))
     with campaigns.store.database.session() as session:
-        return f"{bring_in(session, campaigns.store.content, campaigns.named(name).id, exported)} judged items were taken in."
+        return str(bring_in(session, campaigns.store.content, campaigns.named(name).id, exported))
 
 
 def _verified(campaigns: Campaigns, name: str) -> str:

@@ -174,6 +174,8 @@ class JudgementRow(Base):
     revision: Mapped[int] = mapped_column(default=1)
     subject: Mapped[str] = mapped_column(String(8))
     """reply; number of a medium; image, audio or video where all of a kind are compared."""
+    kind: Mapped[str] = mapped_column(String(8))
+    """What the subject is: reply, image, audio, video."""
     criterion: Mapped[str] = mapped_column(String(40))
     """A criterion's key; flag, comment, thumb."""
     score: Mapped[int | None]

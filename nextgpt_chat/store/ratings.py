@@ -74,8 +74,9 @@ class Ratings:
 def _keep(session: Session, user: str, reply: MessageRow, medium: int, value: int, reasons: list[str]) -> None:
     """Adds a judgement to those of the annotators' desk, and to the record: 1, -1, or 0 when it was taken back."""
     rater, subject = rater_of(session, user).id, "reply" if medium == WHOLE else str(medium)
+    kind = "reply" if medium == WHOLE else media_rows(reply)[medium].kind
     said: dict[str, Any] = {"score": value, "text": " ".join(reasons) or None}
-    session.add(JudgementRow(rater_id=rater, message_id=reply.id, subject=subject, criterion=THUMB, **said))
+    session.add(JudgementRow(rater_id=rater, message_id=reply.id, subject=subject, kind=kind, criterion=THUMB, **said))
     made = {"model": reply.model, "seed": reply.stats.get("seed")}
     record(session, rater, "thumb", rater, message=reply.id, subject=subject, **said, **made)
 

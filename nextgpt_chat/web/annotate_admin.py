@@ -225,7 +225,7 @@ class AdminPages:
             raise InputError("Choose the JSON file that Label Studio exported.")
         exported = read_json(upload.file.read(), "The file")
         with self.campaigns.store.database.session() as session:
-            return f"{bring_in(session, self.campaigns.store.content, campaign, exported)} judged items were taken in."
+            return str(bring_in(session, self.campaigns.store.content, campaign, exported))
 
     def _admin(self, request: Request) -> str:
         user = self.visitors.known(request.cookies)

@@ -135,8 +135,9 @@ class DeskPage:
         return self._task(user, campaign, self.desk.back(user, campaign.id, before if isinstance(before, str) else None))
 
     def draft(self, user: str, request: Request, body: dict[str, Any]) -> Any:
-        """What is filled in so far is kept."""
-        self.desk.save(user, request.path_params["task"], checked_sheet(body.get("sheet")))
+        """What is filled in so far is kept; without a sheet the task alone, for its annotator."""
+        sheet = body.get("sheet")
+        self.desk.save(user, request.path_params["task"], None if sheet is None else checked_sheet(sheet))
         return {}
 
     def send(self, user: str, request: Request, body: dict[str, Any]) -> Any:
@@ -175,7 +176,7 @@ def task_view(shown: Shown) -> dict[str, Any]:
             {"side": side, "parts": _turns_view(side, [turn])[0]["parts"]} for side, turn in zip(SIDES, shown.answers, strict=False)
         ],
         "questions": [
-            {"key": one.key, "title": one.title, "question": one.criterion.question, "anchors": one.criterion.anchors, "subject": one.subject}
+            {"key": one.key, "title": one.title, "question": one.criterion.comparison if len(shown.answers) > 1 else one.criterion.question, "anchors": one.criterion.anchors, "subject": one.subject}
             for one in shown.questions
         ],
         "timed": shown.timed,

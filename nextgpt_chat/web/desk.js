@@ -13,6 +13,7 @@ const IDLE_AFTER = 60000;    // ms without a sign of the annotator after which t
 const OUTBOX = "nextgpt-desk-outbox";
 const key_of = (id) => `nextgpt-desk-${id}`;
 
+let going = 0;               // number of the newest way to somewhere: answers to older ones come too late
 let campaign = null;         // id of the open campaign
 let about = null;            // what the server says about it
 let task = null;             // what is judged
@@ -24,14 +25,19 @@ let delivering = false;      // whether it is on its way
 let retrying = 0;            // timer of the next try
 let stirred = Date.now();    // when the annotator last did something
 
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(sentence, status) {
+    super(sentence);
+    this.status = status;
+  }
+}
 
 async function call(path, body) {
   const options = body === undefined ? {} : {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)};
   const answer = await fetch(`annotate/api/${path}`, options);  // a failed connection throws TypeError
   const said = await answer.json().catch(() => ({error: `The server answered with status ${answer.status}. Try again in a moment.`}));
   if (answer.status >= 500 || answer.status === 429) throw new TypeError(said.error);  // it may be well soon
-  if (!answer.ok) throw new Refused(said.error);
+  if (!answer.ok) throw new Refused(said.error, answer.status);
   return said;
 }
 
@@ -60,18 +66,22 @@ function offline(text) {
 
 async function list() {
   clearTimeout(saving);
+  const mine = ++going;
   campaign = task = sheet = null;
+  $("main").replaceChildren(element("p", {}, "Loading …"));
   $("leave").hidden = $("help-button").hidden = true;
   $("progress").textContent = $("saved").textContent = "";
   let found;
   try {
     found = await call("campaigns");
   } catch (error) {
-    if (!(error instanceof Refused)) return later(list);
+    if (mine !== going) return;
+    if (!(error instanceof Refused)) return later(() => mine === going && list());
     $("main").replaceChildren(element("h1", {}, "Annotate"), element("p", {}, error.message),
       element("p", {}, element("a", {href: "account"}, "Account")));
     return;
   }
+  if (mine !== going) return;
   offline("");
   problem("");
   const admin = found.admin ? element("p", {}, element("a", {href: "annotate/admin"}, "Campaigns and statistics")) : null;
@@ -115,19 +125,25 @@ async function next() {
 
 async function back() {
   if (outbox) return;
+  const mine = going;
   await keep();
+  if (mine !== going) return;
   await open(() => call(`campaigns/${campaign}/back`, task ? {before: task.id} : {}));
 }
 
 async function open(ask) {
   let found;
-  const asked = campaign;
+  const [asked, mine] = [campaign, ++going];
   try {
     found = await ask();
   } catch (error) {
-    if (error instanceof Refused) return problem(error.message);
-    return later(() => campaign === asked && open(ask));
+    if (mine !== going) return;
+    if (!(error instanceof Refused)) return later(() => mine === going && open(ask));
+    if (task) return problem(error.message);
+    history.replaceState(null, "", location.pathname);
+    return list();  // which says what is missing, such as the terms
   }
+  if (mine !== going) return;
   offline("");
   problem("");
   about = found.campaign;
@@ -135,7 +151,13 @@ async function open(ask) {
   $("progress").textContent = about.left ? `${about.done} done, up to ${about.left} left` : `${about.done} done`;
   $("saved").textContent = "";
   if (!found.task) return finished();
+  const read = key_of(`read-${asked}`);
+  if (stored(read) !== about.version) {  // once, and again when they are new
+    stored(read, about.version);
+    guidelines();
+  }
   task = found.task;
+  task.bases = [said(task.sheet)];
   sheet = {answers: {}, flags: [], comment: "", played: {}, seconds: 0, ...task.sheet, ...remembered()};
   if (said(sheet) !== said(task.sheet)) saving = setTimeout(keep, SAVE_AFTER);
   current = Math.max(0, task.questions.findIndex((one) => !(one.key in sheet.answers)));
@@ -169,6 +191,7 @@ function show() {
   const comment = element("textarea", {id: "comment", value: sheet.comment, maxLength: about.longest_comment, "aria-label": "Comment", placeholder: "Comment (not needed)",
     oninput: (event) => change(() => { sheet.comment = event.target.value; })});
   const both = task.answers.length > 1 && task.answers.every((answer) => answer.parts.some((part) => part.kind === "video"));
+  players().forEach((one) => one.pause());
   $("main").replaceChildren(
     task.sent ? element("p", {}, "You have judged this before. If you send it again, the new judgement counts; the old one stays on record.") : "",
     element("section", {className: "prompt", "aria-label": "Request"}, element("h2", {}, task.prompt.length > 1 ? "Conversation and request" : "Request"), ...prompt),
@@ -206,7 +229,9 @@ function shown(part, where) {
       medium.addEventListener("loadedmetadata", () => medium.classList.toggle("small", medium.videoWidth < 256));
     }
     medium.dataset.place = part.place;
-    for (const event of ["timeupdate", "ended", "pause"]) medium.addEventListener(event, () => listened(medium));
+    const owner = task;
+    const heard = () => { if (owner === task && medium.isConnected) listened(medium); };  // one that is taken away pauses as well
+    for (const event of ["timeupdate", "ended", "pause"]) medium.addEventListener(event, heard);
     medium.addEventListener("play", () => players().forEach((other) => other !== medium && !other.dataset.together && other.pause()));
   }
   return element("figure", {className: "medium"}, medium, caption);
@@ -238,10 +263,9 @@ function asked(question, number) {
   const inputs = options.map(([value, key, words]) => element("label", {title: pairwise ? "" : question.anchors[value - 1]},
     element("input", {type: "radio", name: question.key, value: String(value), checked: sheet.answers[question.key] === value, onchange: () => answer(number, value)}),
     element("kbd", {}, key), words || ""));
-  const words = pairwise ? `Which answer is better? ${question.question}` : question.question;
   const anchors = element("details", {open: !pairwise}, element("summary", {}, pairwise ? "What the best and the worst look like" : "What the points mean"),
     element("ol", {}, ...question.anchors.map((anchor) => element("li", {}, anchor))));
-  return element("fieldset", {onclick: () => mark(number, false)}, element("legend", {}, question.title), element("p", {className: "question"}, words),
+  return element("fieldset", {onclick: () => mark(number, false)}, element("legend", {}, question.title), element("p", {className: "question"}, question.question),
     element("div", {className: "options"}, ...inputs), anchors);
 }
 
@@ -273,8 +297,9 @@ function waits() {
 
 function update() {
   const reason = waits();
+  for (const part of [$("questions"), $("report")]) part.inert = Boolean(task.posted);
   $("wait").textContent = outbox ? "Your last judgement is being sent." : reason;
-  $("send").disabled = Boolean(reason) || Boolean(outbox);
+  $("send").disabled = Boolean(reason) || Boolean(outbox) || Boolean(task.posted);
   for (const medium of players()) {
     const figure = medium.closest("figure");
     const missing = task.timed.includes(medium.dataset.place) && (sheet.played[medium.dataset.place] || 0) < task.play;
@@ -288,7 +313,11 @@ function together() {
   const first = [...document.querySelectorAll(".answer")].map((side) => side.querySelector("video"));
   first.forEach((clip, i) => { clip.dataset.together = "yes"; clip.muted = i > 0; clip.currentTime = 0; });
   first.forEach((clip) => clip.play());
-  first.forEach((clip) => clip.addEventListener("ended", () => { delete clip.dataset.together; clip.muted = false; }, {once: true}));
+  const apart = () => first.forEach((clip) => {
+    delete clip.dataset.together;
+    clip.muted = false;
+  });
+  first.forEach((clip) => ["pause", "ended"].forEach((event) => clip.addEventListener(event, apart, {once: true})));
 }
 
 // ---- Keeping and sending ----
@@ -304,10 +333,15 @@ function change(how) {
 
 async function keep() {
   clearTimeout(saving);
-  if (!task || task.sent || outbox) return;
+  if (!task || task.sent || task.posted) return;
   const [kept, sent] = [task, JSON.parse(JSON.stringify(sheet))];
+  const changed = said(sent) !== said(kept.sheet);  // otherwise it is a sign of life alone: another window may have something newer
+  if (changed) {
+    kept.bases.push(said(sent));
+    remember();
+  }
   try {
-    await call(`tasks/${kept.id}/draft`, {sheet: sent});
+    await call(`tasks/${kept.id}/draft`, changed ? {sheet: sent} : {});
   } catch (error) {
     if (task !== kept) return;
     if (error instanceof Refused) return problem(error.message);
@@ -316,17 +350,17 @@ async function keep() {
     saving = setTimeout(keep, RETRY_AFTER);
     return;
   }
-  kept.sheet = sent;
-  if (task !== kept) return forget(kept.id);
+  if (changed) [kept.sheet, kept.bases] = [sent, [said(sent)]];
+  if (task !== kept) return changed ? forget(kept.id) : undefined;
   offline("");
-  if (said(sheet) === said(sent)) {
+  if (said(sheet) === said(kept.sheet)) {
     forget(kept.id);
-    $("saved").textContent = "Saved";
+    $("saved").textContent = changed || $("saved").textContent ? "Saved" : "";
   } else remember();
 }
 
-// What this browser has and the server has not yet, with what the server had before it: if the server has something else by now, from another
-// browser, that is the newer one.
+// What this browser has and the server may not have yet, with what the server had before it or was sent: if the server has something else by now,
+// from another browser, that is the newer one.
 function said(one) {
   return JSON.stringify([Object.entries(one.answers || {}).sort(), [...(one.flags || [])].sort(), one.comment || ""]);
 }
@@ -341,12 +375,12 @@ function stored(key, value) {
 }
 
 function remember() {
-  stored(key_of(task.id), {base: said(task.sheet), sheet});
+  stored(key_of(task.id), {bases: task.bases, sheet});
 }
 
 function remembered() {
   const local = stored(key_of(task.id));
-  if (local && local.base === said(task.sheet)) return local.sheet;
+  if (local && local.bases.includes(said(task.sheet))) return local.sheet;
   forget(task.id);
   return {};
 }
@@ -367,8 +401,9 @@ function ask_skip() {
 }
 
 function post(verb, body) {
-  if (outbox) return;
+  if (outbox || task.posted || !$("questions")) return;
   clearTimeout(saving);
+  task.posted = true;
   outbox = {id: task.id, path: `tasks/${task.id}/${verb}`, body: JSON.parse(JSON.stringify(body))};
   stored(OUTBOX, outbox);
   update();
@@ -381,7 +416,7 @@ async function deliver() {
   clearTimeout(retrying);
   delivering = true;
   const sent = outbox;
-  let refusal = "";
+  let [refusal, gone] = ["", false];
   try {
     await call(sent.path, sent.body);
   } catch (error) {
@@ -390,7 +425,7 @@ async function deliver() {
       retrying = setTimeout(deliver, RETRY_AFTER);
       return;
     }
-    refusal = error.message;
+    [refusal, gone] = [error.message, error.status === 404];  // its owner took it back: there is nothing to judge any more
   } finally {
     delivering = false;
   }
@@ -398,13 +433,12 @@ async function deliver() {
   stored(OUTBOX, null);
   offline("");
   const shown_still = task && task.id === sent.id;
-  if (refusal) {
-    problem(refusal);
-    if (shown_still) update();
-    return;
-  }
-  forget(sent.id);
-  if (shown_still) await next();
+  if (!refusal || gone) forget(sent.id);
+  if (refusal && shown_still && !gone) {
+    task.posted = false;
+    update();
+  } else if (shown_still) await next();
+  if (refusal) problem(refusal);
 }
 
 function later(what) {
@@ -426,7 +460,10 @@ setInterval(() => {
 }, 1000);
 setInterval(() => { if (task && !document.hidden) keep(); }, BEAT_EVERY);
 for (const event of ["pointermove", "pointerdown", "keydown", "scroll"]) addEventListener(event, () => { stirred = Date.now(); }, {passive: true});
-addEventListener("online", () => { deliver(); keep(); });
+addEventListener("online", () => {
+  deliver();
+  keep();
+});
 addEventListener("pagehide", () => { if (task && !task.sent && said(sheet) !== said(task.sheet)) remember(); });
 
 function space() {
@@ -445,7 +482,7 @@ function press(event) {
     return;
   }
   if (event.key === "?") return $("help").showModal();
-  if (!task) return;
+  if (!task || task.posted || !$("questions")) return;
   const letter = event.key.toLowerCase();
   const choice = CHOICES.find((one) => one[1].toLowerCase() === letter);
   const onControl = target.closest("button, a, summary, audio, video") !== null;

@@ -11,6 +11,7 @@ from nextgpt_chat.annotate.sheet import Sheet
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, Stats, TextDelta
 from nextgpt_chat.settings import Settings
+from nextgpt_chat.store.audit import first_break, records
 from tests.annotating import NAMES, annotator, answer, create, filled, plan, rows_of, work
 from tests.conftest import Opened
 
@@ -121,3 +122,30 @@ def test_a_judgement_is_not_skipped_afterwards_and_a_skipped_item_may_be_full(st
     with pytest.raises(InputError, match="closed"):
         desk.send(other, judged.assignment, filled(judged, "tie"))
     assert [row.choice for row in rows_of(store, campaign)] in (["first"], ["second"])
+
+
+def test_known_ones_stay_rare_while_answers_are_still_made(store: Opened, settings: Settings) -> None:
+    known = [
+        {"prompt": f"Known {n}.", "answers": [answer("walrus", n), answer("heron", n)], "gold": {"overall": "heron"}}
+        for n in range(4)
+    ]
+    waiting = plan() | {"items": ["Say.", *known], "systems": [{"model": "one"}, {"model": "other"}], "golds": 0.1}
+    campaign = Campaigns(store, settings).create(checked(waiting))
+    assert work(Desk(store), annotator(store), campaign) == []
+
+
+def test_one_annotator_in_two_windows_waits_for_nobody(store: Opened, settings: Settings) -> None:
+    campaign, desk, user = create(store, settings, count=3), Desk(store), annotator(store)
+    shown = desk.next(user, campaign)
+    assert shown
+
+    def act(number: int) -> None:
+        if number % 2:
+            desk.save(user, shown.assignment, Sheet(answers={"reply/overall": "tie" if number % 4 == 1 else "bad"}))
+        else:
+            desk.next(user, campaign)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(act, range(48)))
+    with store.database.reading() as session:
+        assert first_break(records(session, campaign)) is None

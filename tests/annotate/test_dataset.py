@@ -11,6 +11,7 @@ from datasets import Audio, Dataset, List, Video, load_dataset
 from nextgpt_chat.annotate.campaigns import Campaigns
 from nextgpt_chat.annotate.dataset import write_dataset
 from nextgpt_chat.annotate.desk import Desk
+from nextgpt_chat.annotate.judgements import Judgement
 from nextgpt_chat.annotate.label_studio import bring_in, config, tasks
 from nextgpt_chat.annotate.material import Material, of_campaign, of_chats
 from nextgpt_chat.annotate.plan import checked
@@ -48,6 +49,11 @@ def media_plan() -> dict[str, Any]:
 
 def prefers_the_walrus(shown: Shown) -> Sheet:
     return filled(shown, "left" if shown.answers[0].text.startswith(("apple", "Here")) else "right")
+
+
+def rows_first(rows: list[Judgement], task: dict[str, Any]) -> str:
+    """The system of a task's first answer."""
+    return next(row.first for row in rows if row.task == task["meta"]["task"])
 
 
 def material(store: Opened, campaign: str) -> Material:
@@ -180,7 +186,7 @@ def test_thumbs_of_those_who_agreed_flow_into_the_same_files(store: Opened, sett
     with store.database.reading() as session:
         nothing = of_chats(session, store.content)
     assert not nothing.answers
-    with pytest.raises(InputError, match="nobody agreed"):
+    with pytest.raises(InputError, match="nothing to write"):
         write_dataset(nothing, None, tmp_path / "none")
     store.consents.give("ada")
     with store.database.reading() as session:
@@ -207,11 +213,12 @@ def test_label_studio_gets_the_tasks_and_gives_judgements_back(store: Opened, se
     assert "/data/local-files/?d=media/" in json.dumps(shown["data"])
     campaign = Campaigns(store, settings).named("the campaign").id
 
-    def brought(value: object) -> int:
+    def brought(value: object) -> tuple[int, int, int]:
         with store.database.session() as session:
-            return bring_in(session, store.content, campaign, value)
+            found = bring_in(session, store.content, campaign, value)
+            return found.taken, found.known, len(found.refused)
 
-    assert brought(listed) == 0  # they came from here
+    assert brought(listed) == (0, 8, 0)  # they came from here
     judged = [
         task
         | {
@@ -228,36 +235,58 @@ def test_label_studio_gets_the_tasks_and_gives_judgements_back(store: Opened, se
         for number, one in enumerate(task["annotations"])
     ]
     before = rows_of(store, campaign)
-    assert brought(judged) == 8
-    assert brought(judged) == 0
+    assert brought(judged) == (8, 0, 0)
+    assert brought(judged) == (0, 8, 0)
     after = rows_of(store, campaign)
     assert sorted((row.task, row.choice) for row in after[len(before) :]) == sorted((row.task, row.choice) for row in before)
     assert len({row.rater for row in after}) == 4
+    # Which of the two comes first is drawn, and taken back when the judgements come in.
+    lefts = {row.task: row.left for row in after[len(before) :]}
+    for task in listed:
+        walrus_first = any(word in task["data"]["first"] for word in ("apple", "Here"))
+        assert lefts[task["meta"]["task"]] == ("first" if walrus_first == (rows_first(before, task) == "walrus") else "second")
+    with store.database.session() as session:
+        half = [
+            judged[0] | {"annotations": [judged[0]["annotations"][0] | {"completed_by": 77}, {"completed_by": 78, "result": []}]}
+        ]
+        assert "1 judged items were taken in" in (said := str(bring_in(session, store.content, campaign, half)))
+        assert "1 were not taken: Task 1 of the file: 'Overall' is not judged." in said
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (lambda task: {}, "none of the campaign"),
-        (lambda task: task | {"meta": {"task": "x"}}, "none of the campaign"),
-        (lambda task: task | {"annotations": [{"completed_by": 9, "result": []}]}, "is not judged"),
-        (lambda task: task | {"annotations": [{"completed_by": 9, "result": 5}]}, "is not judged"),
-        *[
-            (lambda task, value=value: task | {"annotations": [{"completed_by": 9, "result": [{"from_name": "reply__overall", "value": value}]}]}, "has the value")
-            for value in ({"choices": {"a": 1}}, {"choices": 5}, {"choices": []}, {"choices": ["best"]}, {"choices": [["first"]]}, None)
-        ],
-        (lambda task: task | {"meta": {"task": "\ud800"}}, "cannot be kept"),
-    ],
+WRONG = (
+    [], 5, *([{"from_name": "reply__overall", "value": value}] for value in ({"choices": {"a": 1}}, {"choices": 5}, {"choices": []}, {"choices": ["best"]}, {"choices": [["first"]]}, None)),
 )  # fmt: skip
-def test_what_is_no_export_of_label_studio_gets_a_sentence(
-    store: Opened, settings: Settings, written: Path, change: Any, sentence: str
+
+
+@pytest.mark.parametrize("result", WRONG)
+def test_what_is_no_judgement_of_label_studio_is_refused_and_the_rest_taken(
+    store: Opened, settings: Settings, written: Path, result: Any
 ) -> None:
     listed = json.loads((written / "label_studio.json").read_text())
     campaign = Campaigns(store, settings).named("the campaign").id
+    good = {"completed_by": 1, "result": [{"from_name": "reply__overall", "value": {"choices": ["tie"]}}], "lead_time": 10**400}
+    with store.database.session() as session:
+        found = bring_in(
+            session, store.content, campaign, [listed[0] | {"annotations": [{"completed_by": 9, "result": result}, good]}]
+        )
+    assert (found.taken, len(found.refused)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({}, "no export"),
+        ([{}], "none of the campaign"),
+        ([{"meta": {"task": "x"}}], "none of"),
+        ([{"meta": {"task": "\ud800"}}], "cannot be kept"),
+    ],
+)
+def test_what_is_no_export_of_label_studio_gets_a_sentence(
+    store: Opened, settings: Settings, written: Path, value: Any, sentence: str
+) -> None:
+    campaign = Campaigns(store, settings).named("the campaign").id
     with pytest.raises(InputError, match=sentence), store.database.session() as session:
-        bring_in(session, store.content, campaign, [change(listed[0])])
-    with pytest.raises(InputError, match="no export"), store.database.session() as session:
-        bring_in(session, store.content, campaign, {})
+        bring_in(session, store.content, campaign, value)
 
 
 def test_a_campaign_that_nobody_judged_yet_has_its_tasks(store: Opened, settings: Settings) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
+from nextgpt_chat.annotate import desk as desks
 from nextgpt_chat.annotate.campaigns import Campaigns
 from nextgpt_chat.annotate.desk import Desk
 from nextgpt_chat.annotate.plan import checked
@@ -301,3 +302,44 @@ def test_the_side_is_drawn_for_each_annotator(store: Opened, settings: Settings)
     one, other = lefts(annotator(store, 1)), lefts(annotator(store, 2))
     assert one.keys() == other.keys()
     assert 0 < sum(one[key] == other[key] for key in one) < 20
+
+
+def test_a_draft_that_comes_late_or_is_of_something_else_changes_nothing(
+    store: Opened, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, desk, user = create(store, settings), Desk(store), annotator(store)
+    (shown,) = work(desk, user, campaign, most=1)
+    desk.save(user, shown.assignment, Sheet(answers={"reply/overall": "bad"}))
+    assert desk.shown(user, shown.assignment).sheet["answers"] == {"reply/overall": "left"}
+    other = desk.next(user, campaign)
+    assert other
+    for strange in (Sheet(answers={"reply/beauty": "left"}), Sheet(played={"left/9": 1.0})):
+        with pytest.raises(InputError, match="There is no"):
+            desk.save(user, other.assignment, strange)
+    monkeypatch.setattr(desks, "MOST_DRAFTS", 2)
+    for choice in ("left", "right", "tie", "bad"):
+        desk.save(user, other.assignment, Sheet(answers={"reply/overall": choice}))
+    desk.save(user, other.assignment, None)  # a sign of life
+    assert desk.shown(user, other.assignment).sheet["answers"] == {"reply/overall": "bad"}
+    with store.database.reading() as session:
+        assert [row.action for row in records(session, campaign)].count("draft") == 2
+
+
+def test_what_was_taken_back_can_be_left(store: Opened, settings: Settings) -> None:
+    store.post("ada")
+    _answered(store)
+    store.consents.give("ada")
+    campaign = Campaigns(store, settings).create(
+        checked(plan() | {"mode": "absolute", "items": plan(1)["items"], "conversations": 1, "criteria": ["overall"]})
+    )
+    desk, user = Desk(store), annotator(store)
+    shown = [desk.next(user, campaign)]
+    while shown[-1] and shown[-1].answers[0].text != "Good morning.":
+        desk.send(user, shown[-1].assignment, filled(shown[-1], 3))
+        shown.append(desk.next(user, campaign))
+    assert shown[-1]
+    store.consents.take_back("ada")
+    desk.skip(user, shown[-1].assignment, "unclear", Sheet())
+    following = desk.next(user, campaign)
+    assert following is None or following.assignment != shown[-1].assignment
+    assert Campaigns(store, settings).try_again(campaign) == 0

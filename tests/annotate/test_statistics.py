@@ -195,7 +195,10 @@ def test_a_mean_of_few_raters_is_less_sure_than_its_count_says() -> None:
     lean = random.normal(0, 1, 5)
     rows = [(float(lean[rater] + random.normal(0, 0.3)), item, rater) for item in range(40) for rater in range(5)]
     values, items, raters = zip(*rows, strict=True)
-    found, naive = mean(values, items, raters), 1.96 * np.std(values) / np.sqrt(len(values))
+    found, naive = mean(values, items, raters, (-9.0, 9.0)), 1.96 * np.std(values) / np.sqrt(len(values))
     assert found.value == pytest.approx(np.mean(values))
     assert found.high - found.value > 5 * naive
-    assert (mean([3.0], [1], [1]).value, mean([3.0], [1], [1]).high) == (3.0, np.inf)
+    assert found.low >= -9
+    assert mean(values, items, raters, (-9.0, 0.1)).high <= 0.1
+    for few in (([3.0], [1], [1]), ([3.0, 4.0] * 4, [1, 2, 3, 4] * 2, [1, 2] * 4), ([3.0] * 9, list(range(9)), [1, 2, 3] * 3)):
+        assert mean(*few, (1.0, 5.0)).high == np.inf  # too few, or nothing varies

@@ -2,13 +2,14 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response
+from playwright.sync_api import Browser, BrowserContext, Page, Response, Route
 
 from nextgpt_chat.annotate.campaigns import Campaigns
 from nextgpt_chat.annotate.plan import checked
@@ -31,7 +32,10 @@ SECRETS = ("hiddenmodel", "hiddensystem", "hiddenrevision", "hiddencaption", "98
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = App(Settings(data=tmp_path_factory.mktemp("data"), port=free_port()), [(DESCRIPTION, scripted)])
+    folder = tmp_path_factory.mktemp("scripted")
+    (folder / "nextgpt.json").write_text("{}")  # of which its revision is made
+    described = DESCRIPTION.model_copy(update={"folder": folder})
+    app = App(Settings(data=tmp_path_factory.mktemp("data"), port=free_port()), [(described, scripted)])
     app.launch()
     yield app
     app.close()
@@ -84,8 +88,16 @@ def opened(app: App, page: Page) -> None:
     """The desk, with the terms accepted and the first campaign's first item on it."""
     page.goto(f"http://127.0.0.1:{app.settings.port}/annotate")
     page.get_by_role("button", name="I agree").click()
-    page.get_by_role("button", name="Go on").last.click()
-    page.locator("#questions").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Go on").first.click()
+    read_guidelines(page)
+
+
+def read_guidelines(page: Page) -> None:
+    """They open before the first item."""
+    dialog = page.get_by_role("dialog", name="Guidelines")
+    dialog.get_by_text("Judge well.").wait_for(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden", timeout=PATIENCE)
 
 
 def play_all(page: Page) -> None:
@@ -204,7 +216,7 @@ def test_points_are_given_by_keys_and_a_picture_is_enlarged(app: App, browser: B
     page.get_by_role("heading", name="Annotate").wait_for(timeout=PATIENCE)
     page.goto(opened_at)
     page.reload()
-    page.locator("#questions").wait_for(timeout=PATIENCE)
+    read_guidelines(page)
     assert page.locator("#questions legend").all_inner_texts() == [
         "Instruction following", "Medium 1: Prompt alignment", "Medium 2: Prompt alignment", "Medium 3: Prompt alignment",
     ]  # fmt: skip
@@ -255,4 +267,70 @@ def test_who_is_no_annotator_reads_what_to_do(app: App, browser: Browser) -> Non
     page.goto(f"http://127.0.0.1:{app.settings.port}/annotate")
     page.get_by_text("This page is for annotators").wait_for(timeout=PATIENCE)
     assert page.get_by_role("link", name="Account").is_visible()
+    context.close()
+
+
+def test_answers_that_come_late_show_nothing_and_send_nothing(app: App, browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    campaign = campaign_of(app, tmp_path, criteria=["overall"], play=0.0)
+    context, page = annotator(app, browser, [])
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    # A link to a campaign leads whoever has not agreed to the terms.
+    page.goto(f"http://127.0.0.1:{app.settings.port}/annotate#{campaign}")
+    page.get_by_role("button", name="I agree").click()
+    page.get_by_role("button", name="Go on").last.wait_for(timeout=PATIENCE)
+
+    def slowly(route: Route) -> None:
+        time.sleep(1.5)
+        route.continue_()
+
+    page.goto("about:blank")
+    page.goto(f"http://127.0.0.1:{app.settings.port}/annotate#{campaign}")
+    read_guidelines(page)
+    page.keyboard.press("a")
+    page.get_by_text("Saved").wait_for(timeout=PATIENCE)
+    page.route("**/next", slowly)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="All campaigns").click()
+    page.get_by_role("heading", name="Annotate").wait_for(timeout=PATIENCE)
+    page.wait_for_timeout(2_500)  # the item comes, and is not wanted any more
+    assert page.locator("#questions").count() == 0
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.unroute("**/next")
+    page.reload()
+    page.get_by_role("heading", name="Annotate").wait_for(timeout=PATIENCE)
+    store = open_again(app.settings)
+    assert [row.revision for row in rows_of(store, campaign)] == [1]
+    store.close()
+    assert errors == []
+    context.close()
+
+
+def test_what_was_played_counts_for_its_own_item_alone_and_a_sent_form_is_closed(
+    app: App, browser: Browser, tmp_path: Path
+) -> None:  # noqa: F811
+    campaign_of(app, tmp_path, criteria=["overall"], play=0.5)
+    context, page = annotator(app, browser, [])
+    opened(app, page)
+    play_all(page)
+    page.keyboard.press("a")
+    page.get_by_text("Saved").wait_for(timeout=PATIENCE)
+    page.locator(".answer audio").last.evaluate("(one) => { one.currentTime = 0; return one.play(); }")
+    page.wait_for_timeout(300)
+    page.keyboard.press("Enter")
+    page.get_by_text("1 done").wait_for(timeout=PATIENCE)
+    page.get_by_text("4 sounds or clips have to be played").wait_for(timeout=PATIENCE)
+    page.wait_for_timeout(500)
+    assert page.locator("figure.unplayed").count() == 4
+    play_all(page)
+    page.keyboard.press("t")
+    context.set_offline(True)
+    page.keyboard.press("Enter")
+    page.get_by_text("is sent as soon as there is one").wait_for(timeout=PATIENCE)
+    assert page.locator("#questions[inert]").count() == 1
+    page.keyboard.press("b")  # too late
+    assert page.locator("input[value=tie]:checked").count() == 1
+    context.set_offline(False)
+    page.get_by_text("2 done").wait_for(timeout=PATIENCE)
     context.close()

@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.Column("message_id", id32),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("subject", sa.String(8), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("criterion", sa.String(40), nullable=False),
         sa.Column("score", sa.Integer()),
         sa.Column("choice", sa.String(16)),
