@@ -24,8 +24,13 @@ WAYS = {
     "decoders": "decoders wait in main memory",
     "tiers": "one tier at a time",
     "tiers-int8": "one tier at a time, the language model in 8 bits",
+    "tiers-int4": "one tier at a time, the language model in 4 bits",
 }
 """How the parts of a model share a GPU's memory, from the fastest to the most frugal."""
+
+
+ROUNDED: dict[str, tuple[float, int | None]] = {"int8": (1.0, None), "int4": (0.5, 64)}
+"""Bytes of a weight, and how many weights share a scale: a row, or 64, whose scale has 4 bytes."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,8 @@ class Need:
     parts: dict[str, int]
     cache: int
     """Keys and values of a conversation that is as long as can be."""
-    eight_bit: int
-    """The language model with its layers in 8 bits."""
+    rounded: dict[str, int]
+    """The language model with its layers in 8 bits (`int8`) and in 4 bits (`int4`)."""
 
     def peaks(self) -> dict[str, int]:
         """Bytes of the GPU that are used at most, by way, with room to compute."""
@@ -48,8 +53,7 @@ class Need:
             "whole": encoder + language + sum(decoders) + rest,
             "decoders": encoder + language + largest + rest,
             "tiers": max(encoder, language, largest) + rest,
-            "tiers-int8": max(encoder, self.eight_bit, largest) + rest,
-        }
+        } | {f"tiers-{number}": max(encoder, size, largest) + rest for number, size in self.rounded.items()}
 
 
 def choose(wanted: Need, room: float) -> str | None:
@@ -73,7 +77,7 @@ def need(checkpoint: Checkpoint, precision: str) -> Need:
     return Need(
         {name: size for name, size in sizes.items() if size},
         _cache(checkpoint) * BYTES[precision],
-        _eight_bit(checkpoint, precision),
+        {number: _rounded(checkpoint, precision, weight, scale) for number, (weight, scale) in ROUNDED.items()},
     )
 
 
@@ -102,13 +106,15 @@ def _shapes(path: Path) -> dict[str, list[int]]:
     return {name: tensor["shape"] for name, tensor in header.items() if not name.startswith(UNREAD)}
 
 
-def _eight_bit(checkpoint: Checkpoint, precision: str) -> int:
-    """Bytes of the language model with a byte for each weight of its layers and a scale for each of their rows; the rest stays as it is."""
+def _rounded(checkpoint: Checkpoint, precision: str, weight: float, scale: int | None) -> int:
+    """Bytes of the language model with `weight` bytes for each weight of its layers, and a scale for each of their rows (None), or for as many weights
+    as `scale` says; the rest stays as it is."""
     total = 0
     for path in checkpoint.part("llm").rglob("*.safetensors"):
         for name, shape in _shapes(path).items():
             layer = len(shape) == 2 and ".layers." in name
-            total += shape[0] * (shape[1] + BYTES[precision]) if layer else math.prod(shape) * BYTES[precision]
+            scales = shape[0] * BYTES[precision] if scale is None else 4 * math.prod(shape) // scale
+            total += int(math.prod(shape) * weight) + scales if layer else math.prod(shape) * BYTES[precision]
     return total
 
 

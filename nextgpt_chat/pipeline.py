@@ -69,7 +69,7 @@ class Pipeline:
         self.device = device
         way, _, number = fit.partition("-")
         self.residence = Residence(device, way)
-        self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.lora, device, dtype, eight_bit=number == "int8")
+        self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.lora, device, dtype, rounded=number)
         self.residence.add("language model", self.language_model.model.to)
         hidden = self.language_model.hidden
         self.encoder: MediaEncoder | OwnTowers | None = None

@@ -60,7 +60,8 @@ def test_at_true_size_language_model_and_encoder_take_what_their_shapes_say(tmp_
     assert found.peaks()["whole"] == sum(found.parts.values()) + 2**30 + HEADROOM
     layers = 6_738_726_912 - 2 * 32_038 * 4096 - 65 * 4096
     rows = 32 * (4 * 4096 + 2 * 11_008 + 4096)
-    assert found.eight_bit == layers + 2 * rows + 2 * (6_738_726_912 - layers)
+    rest = 2 * (6_738_726_912 - layers)
+    assert found.rounded == {"int8": layers + 2 * rows + rest, "int4": layers // 2 + layers // 16 + rest}
 
 
 def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None:
@@ -72,9 +73,9 @@ def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None
         "audio decoder": 2 * (739_139_080 + 83_653_863 + 125_302_016),
         "projections": 4 * 99_000_000,
     }
-    found = Need(parts, cache=2**30, eight_bit=7_100_000_000)
+    found = Need(parts, cache=2**30, rounded={"int8": 7_100_000_000, "int4": 4_250_000_000})
     assert {size: choose(found, size * 10**9) for size in CARDS} == {
-        8: None,
+        8: "tiers-int4",
         12: "tiers-int8",
         16: "tiers-int8",
         24: "decoders",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from peft import PeftModel
@@ -60,11 +61,12 @@ class LanguageModel:
         lora: Path | None,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
-        eight_bit: bool = False,
+        rounded: str = "",
     ) -> None:
-        """Loads the base model in `folder` and merges the adapter in `lora` into it; with `eight_bit`, the weights of its layers are rounded then.
+        """Loads the base model in `folder` and merges the adapter in `lora` into it; `rounded` is `int8` or `int4` if the weights of its
+        layers are rounded then.
 
-        Raises `SetupError` for a model of another family, for one that is not whole, and if the library for 8 bits is missing.
+        Raises `SetupError` for a model of another family, for one that is not whole, and if the library for that is missing.
         """
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         family = config.model_type
@@ -92,8 +94,8 @@ class LanguageModel:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
                 model = PeftModel.from_pretrained(model, lora).merge_and_unload()
-        if eight_bit:
-            _round(model.get_decoder())
+        if rounded:
+            ROUNDINGS[rounded](model.get_decoder())
         self.model: PreTrainedModel = model.eval().to(device)
         self.device = device
 
@@ -205,13 +207,34 @@ class _Reading:
         return states
 
 
-def _round(decoder: PreTrainedModel) -> None:
+def _to_eight_bits(decoder: PreTrainedModel) -> None:
     """Rounds the weights of all linear layers to 8 bits, with a scale for each row."""
-    try:
-        library = import_module("torchao.quantization")
-    except ImportError as error:
-        raise SetupError("8 bits need the library torchao. Install it with: pip install -e '.[int8]'") from error
+    library = _library("torchao.quantization", "8 bits need the library torchao. Install it with: pip install -e '.[int8]'")
     library.quantize_(decoder, library.Int8WeightOnlyConfig())
+
+
+def _to_four_bits(decoder: PreTrainedModel) -> None:
+    """Rounds the weights of all linear layers to the 16 values of NF4, with a scale for each 64, as QLoRA does (arXiv 2305.14314); it happens when they
+    are moved to where they are used."""
+    library = _library("bitsandbytes", "4 bits need the library bitsandbytes. Install it with: pip install -e '.[int4]'")
+    linear = [(name, module) for name, module in decoder.named_modules() if isinstance(module, torch.nn.Linear)]
+    for name, module in linear:
+        shape = (module.in_features, module.out_features, module.bias is not None)
+        small = library.nn.Linear4bit(*shape, compute_dtype=module.weight.dtype, quant_type="nf4", device="meta")
+        small.weight = library.nn.Params4bit(module.weight.data, requires_grad=False, quant_type="nf4")
+        small.bias = module.bias
+        decoder.set_submodule(name, small)
+
+
+ROUNDINGS = {"int8": _to_eight_bits, "int4": _to_four_bits}
+"""What rounds the layers of a language model."""
+
+
+def _library(name: str, otherwise: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise SetupError(otherwise) from error
 
 
 def _begun(tokens: list[int], stops: Sequence[Sequence[int]]) -> int:
