@@ -106,14 +106,15 @@ class Checkpoint(BaseModel):
     """Signal tokens by kind of medium."""
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """In which the frozen parts are computed on a GPU. On processors it is float32, where it is fastest; so are the projections anywhere."""
-    prompt: Literal["turns", "vicuna", "chat"] = "turns"
-    """How a conversation is written: with a token for each turn, in the words of Vicuna v0, or in the language model's own chat template."""
+    prompt: Literal["turns", "vicuna", "llava", "chat"] = "turns"
+    """How a conversation is written: with a token for each turn, in the words of Vicuna v0 or v1.5, or in the language model's own chat template."""
     instructions: str = ""
     """What a chat template's system message says before it tells how media are asked for; a sentence of this project's if empty."""
     captions: tuple[str, ...] = ()
     """Kinds of media for which no signal tokens were trained: the language model writes a caption, which drives the decoder. For the prompt `chat`."""
-    input_projection: Literal["grouped", "linear", "own"] = "grouped"
-    """What becomes language-model embeddings: groups of the encoder's tokens, or its one embedding of a medium; or what the towers of an omni
+    input_projection: Literal["grouped", "linear", "groupvit", "own"] = "grouped"
+    """What becomes language-model embeddings: groups of the encoder's tokens, its one embedding of a medium, or patches that are grouped as in the
+    paper's later version; or what the towers of an omni
     language model make of it, which then takes ImageBind's place and has as many tokens as a medium needs."""
     projection: dict[str, int] = {}
     """Shape of the output projections: `hidden`, `layers`, `heads`."""

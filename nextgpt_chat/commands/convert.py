@@ -15,10 +15,12 @@ NOTICE = (
 
 
 def main(
-    official: Annotated[Path, typer.Argument(help="Folder of ChocoWu/nextgpt_7b_tiva_v0.")],
-    base: Annotated[Path, typer.Option(help="Folder of Vicuna-7B v0; or of LLaMA-7B, with --delta.")],
+    official: Annotated[Path, typer.Argument(help="Folder of ChocoWu/nextgpt_7b_tiva_v0, or of a training with the later code.")],
+    base: Annotated[
+        Path, typer.Option(help="Folder of Vicuna-7B v0, or of LLaMA-7B with --delta; of the later code, Vicuna-7B v1.5.")
+    ],
     imagebind: Annotated[Path, typer.Option(help="The file imagebind_huge.pth.")],
-    image_decoder: Annotated[Path, typer.Option(help="Folder of Stable Diffusion 1.5.")],
+    image_decoder: Annotated[Path, typer.Option(help="Folder of Stable Diffusion 1.5; of the later code, 2.")],
     video_decoder: Annotated[Path, typer.Option(help="Folder of Zeroscope v2 576w.")],
     audio_decoder: Annotated[Path, typer.Option(help="Folder of AudioLDM-L-full.")],
     delta: Annotated[Path | None, typer.Option(help="Folder of lmsys/vicuna-7b-delta-v0, which is added to --base.")] = None,

@@ -39,6 +39,11 @@ EMBEDDINGS = ("llama_model.base_model.model.model.embed_tokens.weight", "llama_m
 HEAD = ("llama_model.base_model.model.lm_head.weight", "llama_model.lm_head.weight")
 """With a LoRA, and as the first two stages of the published training wrote them."""
 ATTENTION = ("q", "k", "v", "o")
+ADVICE = {
+    False: "Make Vicuna-7B v0 from its delta weights (lmsys/vicuna-7b-delta-v0).",
+    True: "Take the model that it was trained on; in the authors' scripts that is lmsys/vicuna-7b-v1.5.",
+}
+"""Where the right base is, for the older layout and for the newer one."""
 ALIKE = 0.5
 """Least median cosine between a token's embedding in the base and in the checkpoint. Most tokens hardly move in training, so of the right base it is
 near 1; embeddings of models that were trained apart have nothing to do with each other: it is near 0."""
@@ -62,6 +67,12 @@ class Published:
     """As `Checkpoint.signals`."""
     projection: dict[str, int]
     """As `Checkpoint.projection`."""
+    alpha: int
+    """Of the LoRA, whose scale is this over the rank."""
+    targets: tuple[str, ...]
+    """Linear layers that the LoRA changes."""
+    newer: bool
+    """Whether the layout is that of the later code, on Vicuna-7B v1.5."""
 
 
 def read_published(folder: Path, base: Path) -> Published:
@@ -69,7 +80,7 @@ def read_published(folder: Path, base: Path) -> Published:
 
     Raises `InputError` for a file that is missing or not the published one, for names and shapes that do not fit, and for another base.
     """
-    added = _added_tokens(folder / TOKENS)
+    added = added_tokens(folder / TOKENS, set(WRAPPERS["image"]))
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"There is no {WEIGHTS} in '{folder}'. Accepted is a folder with all files of ChocoWu/nextgpt_7b_tiva_v0.")
     found = read_weights(folder / WEIGHTS, ACCEPTED)
@@ -77,7 +88,7 @@ def read_published(folder: Path, base: Path) -> Published:
     for name, short in (EMBEDDINGS, HEAD):
         if short in found:
             found[name] = found.pop(short)
-    config = _base_config(base)
+    config = base_config(base)
     counts = {kind: sum(token.startswith(f"[{prefix}") for token in added) for kind, prefix in PREFIXES.items()}
     for kind, count in counts.items():
         strange = set(signal_names(PREFIXES[kind], count)) - set(added)
@@ -99,6 +110,9 @@ def read_published(folder: Path, base: Path) -> Published:
             if ".lora_" in name
         },
         rank=shape["rank"],
+        alpha=shape["rank"],
+        targets=tuple(f"{which}_proj" for which in ATTENTION),
+        newer=False,
         input_projection={name: tensor for name, tensor in found.items() if name.startswith("llama_proj.")},
         output_projections={
             f"{kind}.{_own(name.removeprefix(prefix))}": tensor
@@ -122,7 +136,7 @@ def read_published(folder: Path, base: Path) -> Published:
 def check_base(published: Published, embeddings: Tensor) -> None:
     """Raises `InputError` unless `embeddings` [V, H], those of the base, are the ones from which the published ones were trained."""
     own = min(published.added.values())
-    if len(embeddings) <= own:
+    if len(embeddings) <= own and not published.newer:
         raise InputError(
             f"The base has {len(embeddings):,} embeddings. Vicuna-7B v0 has one more than the {own:,} tokens of its tokenizer, for filling up; "
             "LLaMA and Vicuna from v1.1 on have not. Make v0 from its delta weights (lmsys/vicuna-7b-delta-v0) and try again."
@@ -131,7 +145,7 @@ def check_base(published: Published, embeddings: Tensor) -> None:
     if alike < ALIKE:
         raise InputError(
             f"The base is another model than the one that NExT-GPT was trained on: embeddings of the same tokens have a cosine of {alike:.2f}, "
-            f"at least {ALIKE} is accepted. With it the model would talk nonsense. Make Vicuna-7B v0 from its delta weights (lmsys/vicuna-7b-delta-v0)."
+            f"at least {ALIKE} is accepted. With it the model would talk nonsense. {ADVICE[published.newer]}"
         )
 
 
@@ -173,18 +187,20 @@ def _own(name: str) -> str:
     return next((name.replace(theirs, own, 1) for own, theirs in RENAMED.items() if name.startswith(theirs)), name)
 
 
-def _added_tokens(path: Path) -> dict[str, int]:
+def added_tokens(path: Path, needed: set[str]) -> dict[str, int]:
+    """The tokens behind the base's own, and their ids. Raises `InputError` if the file cannot be read or lacks one that is `needed`."""
     try:
         added = {str(token): int(number) for token, number in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(f"'{path}' cannot be read. Accepted is the file of ChocoWu/nextgpt_7b_tiva_v0.") from error
     numbers = sorted(added.values())
-    if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))) or not set(WRAPPERS["image"]) <= set(added):
-        raise InputError(f"'{path}' has not the tokens of NExT-GPT: <Img>, </Img> and the signal tokens, with ids in a row.")
+    if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))) or not needed <= set(added):
+        raise InputError(f"'{path}' has not the tokens of NExT-GPT, as {', '.join(sorted(needed))}, with ids in a row.")
     return added
 
 
-def _base_config(base: Path) -> PretrainedConfig:
+def base_config(base: Path) -> PretrainedConfig:
+    """The description of the base. Raises `InputError` if there is none, or none of a Llama."""
     try:
         config = AutoConfig.from_pretrained(base, local_files_only=True)
     except (OSError, ValueError) as error:

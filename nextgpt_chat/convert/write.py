@@ -17,7 +17,8 @@ from torch import Tensor
 from transformers import LlamaForCausalLM, LlamaTokenizer
 
 from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
-from nextgpt_chat.convert.official import ATTENTION, Published, check_base, read_published
+from nextgpt_chat.convert.newer import is_newer, read_newer
+from nextgpt_chat.convert.official import Published, check_base, read_published
 from nextgpt_chat.encode.imagebind import ImageBindConfig
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_published
 from nextgpt_chat.errors import InputError, SetupError
@@ -56,6 +57,8 @@ DECODING: dict[str, dict[str, Any]] = {
     },
 }
 """The defaults of the published demo."""
+LATER: dict[str, dict[str, Any]] = {"image": {}, "video": {"frames": 16}, "audio": {"seconds": 5.0}}
+"""What is otherwise in the later code."""
 LARGEST_FILE = "40GB"
 """The language model stays in one file."""
 
@@ -83,7 +86,8 @@ def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfi
     """
     if out.exists():
         raise InputError(f"'{out}' is there already. Choose another folder with --out.")
-    published = read_published(sources.official, sources.base)
+    read = read_newer if is_newer(sources.official) else read_published
+    published = read(sources.official, sources.base)
     for kind, folder in sources.decoders.items():
         _check_decoder(kind, folder)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +101,10 @@ def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfi
         save_file(_kept(published.output_projections), folder / "output_projections.safetensors")
         report("encoder")
         imagebind = from_published(sources.imagebind, encoder)
-        if imagebind.config.embedding != published.input_projection["llama_proj.weight"].shape[1]:
+        if (
+            imagebind.config.embedding
+            != published.input_projection["in_fc.weight" if published.newer else "llama_proj.weight"].shape[1]
+        ):
             raise InputError(
                 f"'{sources.imagebind}' and the input projection have different sizes of embedding. Accepted is imagebind_huge.pth."
             )
@@ -117,17 +124,20 @@ def _language_model(published: Published, sources: Sources, folder: Path) -> Non
     if sources.delta:
         _add(sources.delta, model)
     check_base(published, model.get_input_embeddings().weight)
-    tokenizer = _tokenizer(published, sources.official)
+    own = (sources.official / "tokenizer.model").is_file()
+    tokenizer = _tokenizer(published, sources.official if own or not published.newer else sources.base)
     model.resize_token_embeddings(len(published.embeddings), mean_resizing=False)
     with torch.no_grad():
         model.get_input_embeddings().weight.copy_(published.embeddings)
         model.get_output_embeddings().weight.copy_(published.head)
     model.save_pretrained(folder / "llm", max_shard_size=LARGEST_FILE)
     tokenizer.save_pretrained(folder / "llm")
+    if not published.lora:
+        return
     lora = LoraConfig(
         r=published.rank,
-        lora_alpha=published.rank,
-        target_modules=[f"{which}_proj" for which in ATTENTION],
+        lora_alpha=published.alpha,
+        target_modules=list(published.targets),
         task_type="CAUSAL_LM",
         inference_mode=True,
     )
@@ -213,7 +223,7 @@ def _description(published: Published, name: str) -> dict[str, Any]:
         "format": 1,
         "name": name,
         "title": "NExT-GPT 7B",
-        "knows": "The published NExT-GPT: Vicuna-7B v0 that sees, hears, draws, films and makes sounds. For research, not for commercial use.",
+        "knows": f"{'A' if published.newer else 'The published'} NExT-GPT: Vicuna-7B {'v1.5' if published.newer else 'v0'} that sees, hears, draws, films and makes sounds. For research, not for commercial use.",
         "examples": [
             "Show me a picture of a dog running on the beach",
             "Show me a video of fireworks over a city",
@@ -223,13 +233,13 @@ def _description(published: Published, name: str) -> dict[str, Any]:
         "outputs": ["text", *published.signals],
         "context": published.base.max_position_embeddings,
         "reply_tokens": 512,
-        "input_tokens": dict.fromkeys(published.signals, 1),
+        "input_tokens": dict.fromkeys(published.signals, 8 if published.newer else 1),
         "precision": "float16",
-        "prompt": "vicuna",
-        "input_projection": "linear",
+        "prompt": "llava" if published.newer else "vicuna",
+        "input_projection": "groupvit" if published.newer else "linear",
         "signals": published.signals,
         "projection": published.projection,
-        "decoding": DECODING,
+        "decoding": {kind: known | (LATER[kind] if published.newer else {}) for kind, known in DECODING.items()},
     }
 
 

@@ -111,6 +111,11 @@ class ImageBind(nn.Module):
         """
         return self._each_view(media, kind, lambda tokens: self._project(TRUNKS[kind], tokens[:, 0]))
 
+    def patch_embeddings(self, media: Tensor, kind: str) -> Tensor:
+        """Media as in `encode_media` -> a unit vector for each patch [B, patches, E], or their mean over views: what the later version of NExT-GPT
+        groups."""
+        return self._each_view(media, kind, lambda tokens: self._project(TRUNKS[kind], tokens[:, 1:]))
+
     def media_tokens(self, media: Tensor, kind: str) -> Tensor:
         """Media as in `encode_media` -> normalised class and patch tokens [B, 1 + patches, D], or their mean over views: what tier 1 hands on."""
         return self._each_view(media, kind, self._head_layers(TRUNKS[kind])[0])

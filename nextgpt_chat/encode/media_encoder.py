@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.conversation import Media
+from nextgpt_chat.encode.grouping_projection import GroupingProjection, width_in
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.input_projection import InputProjection, LinearProjection
 from nextgpt_chat.encode.preprocessing import media_tensor
@@ -22,9 +23,15 @@ class MediaEncoder(nn.Module):
         super().__init__()
         self.imagebind = ImageBind.from_pretrained(checkpoint.part("imagebind")).to(device, dtype)
         self.device = device
-        self.projection: InputProjection | LinearProjection
+        self.projection: InputProjection | LinearProjection | GroupingProjection
+        embedding = self.imagebind.config.embedding
         if checkpoint.input_projection == "linear":
-            self.projection, self._see = LinearProjection(self.imagebind.config.embedding, hidden), self.imagebind.encode_media
+            self.projection, self._see = LinearProjection(embedding, hidden), self.imagebind.encode_media
+        elif checkpoint.input_projection == "groupvit":
+            self.projection, self._see = (
+                GroupingProjection(embedding, hidden, width_in(checkpoint.part("input_projection.safetensors"))),
+                self.imagebind.patch_embeddings,
+            )
         else:
             width = self.imagebind.config.trunks["vision"].width
             self.projection, self._see = InputProjection(width, hidden, checkpoint.input_tokens), self.imagebind.media_tokens

@@ -7,6 +7,7 @@ from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.conversation import Media, Part, Turn
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.language_model import LanguageModel
+from nextgpt_chat.reason.llava_prompt import LlavaPrompt
 from nextgpt_chat.reason.prompt import Prompt, PromptFormat
 from nextgpt_chat.reason.signal_tokens import SignalGroups
 from nextgpt_chat.reason.vicuna_prompt import VicunaPrompt
@@ -50,6 +51,8 @@ def form_of(
     signals, tokenizer = checkpoint.signal_tokens, language_model.tokenizer
     if checkpoint.prompt == "vicuna":
         return VicunaPrompt(tokenizer, signals)
+    if checkpoint.prompt == "llava":
+        return LlavaPrompt(tokenizer, signals, checkpoint.input_tokens)
     if checkpoint.prompt == "chat":
         return ChatPrompt(tokenizer, signals, checkpoint.captions, tokens, language_model.ends, checkpoint.instructions, marks)
     return PromptFormat(tokenizer, signals, checkpoint.input_tokens)

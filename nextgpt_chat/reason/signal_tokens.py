@@ -16,7 +16,9 @@ START = "[FROM]"
 
 
 def signal_names(prefix: str, count: int) -> list[str]:
-    """`[IMG0]`, `[IMG1]`, ..."""
+    """`[IMG0]`, `[IMG1]`, ...; or `<image_00>`, `<image_01>`, ..., if the prefix is `<image_`."""
+    if prefix.startswith("<"):
+        return [f"{prefix}{i:02}>" for i in range(count)]
     return [f"[{prefix}{i}]" for i in range(count)]
 
 
@@ -34,6 +36,8 @@ class SignalGroups:
     ids: dict[str, tuple[int, ...]]
     start: int | None = None
     """Id of the start token; None if the model has none."""
+    between: int | None = None
+    """Id of what stands between the tokens of a group, and elsewhere as well; None if nothing does."""
 
     @property
     def first(self) -> list[int]:
@@ -47,4 +51,4 @@ class SignalGroups:
     @property
     def never_first(self) -> list[int]:
         """Ids that may not be chosen freely: they only ever follow the first of their group."""
-        return [token for ids in self.ids.values() for token in ids[1:]]
+        return [token for ids in self.ids.values() for token in ids[1:] if token != self.between]

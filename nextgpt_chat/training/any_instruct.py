@@ -55,7 +55,7 @@ LORA: dict[str, Any] = {
 
 def check(checkpoint: Checkpoint) -> None:
     """Raises `InputError` for a model that this is not for."""
-    if checkpoint.prompt != "chat" or checkpoint.input_projection not in ("linear", "grouped"):
+    if checkpoint.prompt != "chat" or checkpoint.input_projection == "own":
         raise InputError(
             f"{checkpoint.title} cannot be taught so. Accepted is a model with the prompt 'chat' and without towers of its own."
         )
