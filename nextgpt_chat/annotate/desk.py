@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from nextgpt_chat import __version__
 from nextgpt_chat.annotate.campaigns import found, is_id, newest_guidelines
 from nextgpt_chat.annotate.choosing import choose, has_room, remaining
 from nextgpt_chat.annotate.criteria import SKIPS
@@ -159,7 +160,7 @@ class Desk:
             self._write(session, row, rater, shown, sheet)
             record(
                 session, campaign.id, "sent", rater.id, row.id, revision=row.revision, sheet=kept, before=before, swapped=row.swapped,
-                guideline=row.guideline, round=row.round, answers=provenance(session, row.task_id),
+                guideline=row.guideline, round=row.round, app=__version__, answers=provenance(session, row.task_id),
             )  # fmt: skip
 
     def skip(self, user: str, assignment: str, reason: str, sheet: Sheet) -> None:

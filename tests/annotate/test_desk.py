@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
+from nextgpt_chat import __version__
 from nextgpt_chat.annotate import desk as desks
 from nextgpt_chat.annotate.campaigns import Campaigns
 from nextgpt_chat.annotate.desk import Desk
@@ -115,6 +116,7 @@ def test_the_record_says_who_judged_what_in_which_order_and_how_it_was_made(stor
     body = rows[-1].body
     assert (body["guideline"], body["swapped"], rows[-1].rater_id) == (2, assignment.swapped, assignment.rater_id)
     assert {key: body["answers"][0][key] for key in ("system", *made)} == {"system": "walrus", **made}
+    assert body["app"] == __version__
     assert first_break(rows) is None
 
 
