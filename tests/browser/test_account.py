@@ -3,9 +3,9 @@
 from playwright.sync_api import Browser, Page
 
 from tests.browser.test_chat import PATIENCE, SIZES, browser, finished, open_sidebar, pytestmark, send, show
-from tests.browser.test_proxy import address
+from tests.browser.test_proxy import address, proxied
 
-__all__ = ["address", "browser", "pytestmark"]
+__all__ = ["address", "browser", "proxied", "pytestmark"]
 SECRET = "seven small birds"
 
 

@@ -4,9 +4,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.test_chat import PATIENCE, SIZES, browser, finished, open_sidebar, pytestmark, send, show
-from tests.browser.test_proxy import address
+from tests.browser.test_proxy import address, proxied
 
-__all__ = ["address", "browser", "pytestmark"]
+__all__ = ["address", "proxied", "browser", "pytestmark"]
 
 CONTRAST = """name => {
     const light = colour => {

@@ -13,8 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from nextgpt_chat.annotate.campaigns import Campaigns
+from nextgpt_chat.annotate.plan import checked
 from nextgpt_chat.application import App
 from nextgpt_chat.settings import Settings
+from nextgpt_chat.store.accounts import Role
+from nextgpt_chat.store.tables import new_id
+from nextgpt_chat.web.visitor import COOKIE
+from tests.annotating import plan
 from tests.browser.test_chat import PATIENCE, browser, finished, pytestmark, send, show
 from tests.conftest import scripted
 from tests.web.test_server import DESCRIPTION, free_port
@@ -45,7 +51,7 @@ def proxy_to(address: str) -> Starlette:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, str]]:
     app = App(Settings(data=tmp_path_factory.mktemp("data"), port=free_port(), root_path="/chat"), [(DESCRIPTION, scripted)])
     app.launch()
     port = free_port()
@@ -56,10 +62,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     thread = threading.Thread(target=proxy.run, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{port}"
+    yield app, f"http://127.0.0.1:{port}"
     proxy.should_exit = True
     thread.join(10)
     app.close()
+
+
+@pytest.fixture
+def address(proxied: tuple[App, str]) -> str:
+    return proxied[1]
 
 
 def test_the_page_works_under_a_path_and_asks_for_nothing_outside_of_it(address: str, browser: Browser) -> None:  # noqa: F811
@@ -80,3 +91,38 @@ def test_the_page_works_under_a_path_and_asks_for_nothing_outside_of_it(address:
     finished(page, 1)
     assert outside == []
     page.close()
+
+
+def test_the_annotators_desk_works_under_a_path(proxied: tuple[App, str], browser: Browser) -> None:  # noqa: F811
+    app, address = proxied
+    Campaigns(app.store, app.settings).create(checked(plan(2)))
+    user = new_id()
+    app.store.accounts.create(user, "boss", "seven small birds")
+    app.store.accounts.set_role("boss", Role.ADMIN)
+    context = browser.new_context()
+    context.add_cookies([{"name": COOKIE, "value": app.visitors.cookie(user), "url": f"{address}/chat/"}])
+    page, outside = context.new_page(), list[str]()
+    page.on("request", lambda asked: None if asked.url.startswith(f"{address}/chat/") else outside.append(asked.url))
+    page.goto(f"{address}/chat/annotate")
+    page.get_by_role("button", name="I agree").click()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("dialog", name="Guidelines").wait_for(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 done").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="All campaigns").click()
+    page.get_by_role("link", name="Campaigns and statistics").click()
+    page.get_by_role("link", name="the campaign").click()
+    page.get_by_role("img", name="Averages").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Close the campaign").click()
+    page.get_by_text("The campaign is closed").wait_for(timeout=PATIENCE)
+    page.get_by_role("link", name="← Campaigns").click()
+    page.get_by_label("Name", exact=True).fill("another")
+    page.get_by_label("Guidelines").fill("Judge well.")
+    page.get_by_label("Requests, one a line").fill("hello")
+    page.locator("[name=mode]").select_option("absolute")
+    page.get_by_role("button", name="Make the campaign").click()
+    page.get_by_role("heading", name="another").wait_for(timeout=PATIENCE)
+    assert outside == []
+    context.close()
