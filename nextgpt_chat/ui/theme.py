@@ -35,6 +35,7 @@ CSS = """
 footer { display: none !important; }
 #title { padding: 10px 2px 0; }
 #title h1 { font-size: 1.15rem; font-weight: 650; margin: 0; }
+@media (max-width: 960px) { #title h1 { padding-left: 18px; } }
 #title p { margin: 2px 0 0; font-size: .86rem; opacity: .75; }
 #chat { border: 0 !important; background: transparent !important; height: calc(100dvh - 262px) !important; min-height: 260px; }
 #chat .message-row img, #chat .message img { width: min(256px, 70vw); height: auto; max-height: 60vh; object-fit: contain; border-radius: 12px; }
