@@ -169,10 +169,16 @@ class Checkpoint(BaseModel):
         name, its size and its first megabyte."""
         digest = hashlib.sha256((self.folder / FILE_NAME).read_bytes())
         for path in sorted(self.folder.rglob("*.safetensors")):
+            if any(part.endswith(UNFINISHED) for part in path.relative_to(self.folder).parts):
+                continue
             digest.update(f"{path.relative_to(self.folder).as_posix()} {path.stat().st_size}".encode())
             with path.open("rb") as file:
                 digest.update(file.read(2**20))
         return digest.hexdigest()[:12]
+
+
+UNFINISHED = (".new", ".before")
+"""Ends of the names of files and folders that a training writes beside those whose places they take."""
 
 
 def available(root: Path) -> list[str]:

@@ -4,6 +4,7 @@
     ├── UserError            its message is shown to a person, as it stands
     │   ├── InputError       a message, a file or an option that cannot be accepted
     │   ├── NotFoundError    a conversation, a file or a model that is not there (or is somebody else's)
+    │   │   └── GoneError    something that its owner took back
     │   ├── BusyError        too much at once: come back later
     │   └── SetupError       this machine or this installation lacks something
     └── Cancelled            a person pressed Stop; not a failure
@@ -27,6 +28,10 @@ class InputError(UserError):
 
 class NotFoundError(UserError):
     """Something that does not exist, or that belongs to somebody else: the two are never told apart."""
+
+
+class GoneError(NotFoundError):
+    """Something that was there, and that its owner took back."""
 
 
 class BusyError(UserError):

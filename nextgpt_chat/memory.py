@@ -29,6 +29,8 @@ WAYS = {
 """How the parts of a model share a GPU's memory, from the fastest to the most frugal."""
 
 
+UNROUNDED = (".experts.", "audio_tower.", "visual.")
+"""In names of layers that stay as they are: experts, which are computed all at once, and the towers of an omni model."""
 ROUNDED: dict[str, tuple[float, int | None]] = {"int8": (1.0, None), "int4": (0.5, 64)}
 """Bytes of a weight, and how many weights share a scale: a row, or 64, whose scale has 4 bytes."""
 
@@ -112,7 +114,7 @@ def _rounded(checkpoint: Checkpoint, precision: str, weight: float, scale: int |
     total = 0
     for path in checkpoint.part("llm").rglob("*.safetensors"):
         for name, shape in _shapes(path).items():
-            layer = len(shape) == 2 and ".layers." in name
+            layer = len(shape) == 2 and ".layers." in name and not any(part in name for part in UNROUNDED)
             scales = shape[0] * BYTES[precision] if scale is None else 4 * math.prod(shape) // scale
             total += int(math.prod(shape) * weight) + scales if layer else math.prod(shape) * BYTES[precision]
     return total

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from nextgpt_chat.annotate.criteria import Criterion
 from nextgpt_chat.annotate.sheet import SIDES, Question, Sheet, questions
 from nextgpt_chat.conversation import Media, Turn
-from nextgpt_chat.errors import InputError, NotFoundError
+from nextgpt_chat.errors import GoneError, InputError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.store.annotation_tables import AnswerRow, AssignmentRow, CampaignRow, ItemRow, TaskRow
 from nextgpt_chat.store.messages import path_to, turn_of
@@ -64,14 +64,14 @@ def is_there(session: Session, row: AssignmentRow) -> bool:
 
 
 def shown_task(session: Session, content: ContentStore, campaign: CampaignRow, row: AssignmentRow) -> Shown:
-    """A task as it is on the screen of who has it. Raises `NotFoundError` if the person whose conversation it was took it back."""
+    """A task as it is on the screen of who has it. Raises `GoneError` if the person whose conversation it was took it back."""
     task = session.get_one(TaskRow, row.task_id)
     messages = [session.get_one(AnswerRow, answer).message_id for answer in _in_order(row, task)]
     rows = session.scalars(select(MessageRow).where(MessageRow.id.in_([one for one in messages if one])))
     replies = {message.id: message for message in rows}
     item = session.get_one(ItemRow, task.item_id)
     if item.conversation_id is None or len(replies) < len(messages):
-        raise NotFoundError("The person whose conversation this was has taken it back. Go on with the next item.")
+        raise GoneError("The person whose conversation this was has taken it back.")
     first = replies[messages[0] or ""]
     same = session.scalars(select(MessageRow).where(MessageRow.conversation_id == first.conversation_id))
     path = path_to(first.parent_id, {message.id: message for message in same})

@@ -53,6 +53,11 @@ def read_newer(folder: Path, base: Path) -> Published:
     """
     added = added_tokens(folder / TOKENS, {name for prefix in PREFIXES.values() for name in signal_names(prefix, 1)})
     counts = {kind: sum(token.startswith(prefix) for token in added) for kind, prefix in PREFIXES.items()}
+    for kind, count in counts.items():
+        if strange := set(signal_names(PREFIXES[kind], count)) - set(added):
+            raise InputError(
+                f"'{folder / TOKENS}' has no complete run of signal tokens {PREFIXES[kind]}00>, ...: {', '.join(sorted(strange))} is missing."
+            )
     found: dict[str, Tensor] = {}
     for name in FILES:
         if (folder / name).is_file():

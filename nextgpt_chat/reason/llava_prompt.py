@@ -4,7 +4,7 @@
     text ASSISTANT: text <image_00> <image_01> <image_02> <image_03></s>USER: ...
 
 A medium stands before the text of its message, without tokens around it. The signal tokens of a group have spaces between them, which are tokens of
-their own: a run of n has 2n - 1 positions, and all of them say what is to be made.
+their own, and so has the first one before it: a run of n has 2n - 1 positions, and all of them say what is to be made.
 """
 
 from collections.abc import Iterable, Mapping
@@ -66,11 +66,13 @@ class LlavaPrompt:
 
     def choices(self, parts: Iterable[Part]) -> list[int]:
         """What the model chose when it wrote these parts: the tokens of text, and of each signal group the first, which forced the others."""
-        return [
-            token
-            for part in parts
-            for token in (self.text(part.text.strip()) if isinstance(part, Text) else self.groups.ids[part.kind][:1])
-        ]
+        chosen: list[int] = []
+        for part in parts:
+            if isinstance(part, Text):
+                chosen += [*self.text(part.text.strip()), *([self._space] if part.text[-1:].isspace() else [])]
+            else:
+                chosen += self.groups.ids[part.kind][:1]
+        return chosen
 
     def _written(self, turns: list[Turn]) -> Prompt:
         whole = Prompt()
@@ -82,7 +84,9 @@ class LlavaPrompt:
                 before = ""
             else:
                 for part in turn.parts:
-                    whole.add(self.text(part.text.strip()) if isinstance(part, Text) else self.groups.ids[part.kind])
+                    whole.add(
+                        self.text(part.text.strip()) if isinstance(part, Text) else (self._space, *self.groups.ids[part.kind])
+                    )
                 whole.add([int(self.tokenizer.eos_token_id)])
         return whole
 

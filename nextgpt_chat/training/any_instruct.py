@@ -5,6 +5,7 @@ learns are the LoRA and, where they were trained, the projections. Hyper-paramet
 the rate falls along a cosine.
 """
 
+import json
 import math
 import shutil
 import warnings
@@ -41,6 +42,8 @@ from nextgpt_chat.weights import load_into
 
 RATE, BATCH = 5e-4, 4
 """Of the paper, for each GPU."""
+WHOLE = "instruct.new"
+"""File that is there while what was learnt is on disk as a whole and takes its places."""
 CONTEXT = 512
 """Most tokens of an example, as in the paper: of a longer one the oldest turns are left out."""
 LORA: dict[str, Any] = {
@@ -132,6 +135,14 @@ def train(
     """Trains and writes the LoRA and the projections into the checkpoint's folder; returns from how many replies. A LoRA that is there already
     learns on. An interrupted run goes on."""
     check(checkpoint)
+    ended = _ended_while_writing(checkpoint)
+    processes().wait_for_everyone()
+    if processes().is_main_process and ended:
+        _take_places(checkpoint)
+    processes().wait_for_everyone()
+    if ended.get("run") == str(run.resolve()):
+        return int(ended["replies"])
+    checkpoint = read_checkpoint(checkpoint.folder)
     device = processes().device
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     language = LanguageModel(checkpoint.part("llm"), None, device, dtype)
@@ -160,7 +171,7 @@ def train(
     plan = plan_for(len(found), epochs, batch, rate, processes().num_processes)
     trained = fit(model, plan, make, lambda module, rows: module(rows), run, seed)
     if processes().is_main_process:
-        _write(checkpoint, trained)
+        _write(checkpoint, trained, {"run": str(run.resolve()), "replies": len(found)})
     processes().wait_for_everyone()
     return len(found)
 
@@ -206,7 +217,14 @@ def _compute(
     return media, wanted
 
 
-def _write(checkpoint: Checkpoint, trained: nn.Module) -> None:
+def _ended_while_writing(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Which run had written all that it made and was ended before that took its places; empty if there is none."""
+    mark = checkpoint.part(WHOLE)
+    found: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
+    return found
+
+
+def _write(checkpoint: Checkpoint, trained: nn.Module, run: dict[str, Any]) -> None:
     """The LoRA and the projections are written beside the old ones and take their places when they are whole."""
     new = checkpoint.part("lora.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -218,8 +236,17 @@ def _write(checkpoint: Checkpoint, trained: nn.Module) -> None:
         fresh["output_projections"] = trained.signals
     for name, module in fresh.items():
         save_weights(module, checkpoint.part(f"{name}.new"))
-    shutil.rmtree(checkpoint.part("lora"), ignore_errors=True)
-    new.rename(checkpoint.part("lora"))
-    for name in fresh:
-        checkpoint.part(f"{name}.new").replace(checkpoint.part(f"{name}.safetensors"))
+    checkpoint.part(WHOLE).write_text(json.dumps(run), encoding="utf-8")
+    _take_places(checkpoint)
+
+
+def _take_places(checkpoint: Checkpoint) -> None:
+    """What was written takes its places: all of it is on disk, so that this can be gone on with whenever it was ended."""
+    if checkpoint.part("lora.new").is_dir():
+        shutil.rmtree(checkpoint.part("lora"), ignore_errors=True)
+        checkpoint.part("lora.new").rename(checkpoint.part("lora"))
+    for name in ("input_projection", "output_projections"):
+        if checkpoint.part(f"{name}.new").is_file():
+            checkpoint.part(f"{name}.new").replace(checkpoint.part(f"{name}.safetensors"))
+    checkpoint.part(WHOLE).unlink()
     read_checkpoint(checkpoint.folder)

@@ -102,6 +102,7 @@ def fit(
         average.to(accelerator.device)
         average.n_averaged = average.n_averaged.cpu()  # which is read at every step, and a GPU would have to be waited for
         accelerator.register_for_checkpointing(average)
+    accelerator.register_save_state_pre_hook(_leave_out_frozen)
     done = _resume(accelerator, folder)
     if plan.compiled is not None and plan.steps - done >= COMPILED_FROM and _has_compiler(accelerator.device):
         accelerator.unwrap_model(model).get_submodule(plan.compiled).compile(mode="reduce-overhead" if plan.recorded else None)
@@ -203,6 +204,14 @@ def batches(batch: Callable[[random.Random], Any], done: int, steps: int, seed: 
     )
 
 
+def _leave_out_frozen(models: list[nn.Module], states: list[dict[str, Tensor]], _folder: str) -> None:
+    """What does not learn is not saved: the next call has it anyway, and of a large language model it is nearly everything."""
+    for model, state in zip(models, states, strict=True):
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                state.pop(name, None)
+
+
 def _save(accelerator: Accelerator, folder: Path, step: int) -> None:
     accelerator.save_state(str(folder / "state"))
     if accelerator.is_main_process:
@@ -212,7 +221,7 @@ def _save(accelerator: Accelerator, folder: Path, step: int) -> None:
 def _resume(accelerator: Accelerator, folder: Path) -> int:
     if not (folder / "step").is_file():
         return 0
-    accelerator.load_state(str(folder / "state"))
+    accelerator.load_state(str(folder / "state"), strict=False)
     return int((folder / "step").read_text(encoding="utf-8"))
 
 

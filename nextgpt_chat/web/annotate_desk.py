@@ -116,7 +116,13 @@ class DeskPage:
                 shown.append({"id": campaign.id, "title": campaign.title, "mode": campaign.mode, **state})
         account = self.visitors.accounts.of(user)
         admin = account is not None and account.role == Role.ADMIN
-        return {"campaigns": shown, "agreed": self.desk.agreed(user), "name": account.name if account else "", "admin": admin}
+        return {
+            "campaigns": shown,
+            "me": self.desk.rater(user),
+            "agreed": self.desk.agreed(user),
+            "name": account.name if account else "",
+            "admin": admin,
+        }
 
     def agree(self, user: str, request: Request, body: dict[str, Any]) -> Any:
         """The annotator accepts what is kept of their work."""
@@ -164,7 +170,7 @@ class DeskPage:
             "skips": SKIPS,
             "longest_comment": LONGEST_COMMENT,
         }
-        return {"campaign": about, "task": shown and task_view(shown)}
+        return {"campaign": about, "me": self.desk.rater(user), "task": shown and task_view(shown)}
 
 
 def task_view(shown: Shown) -> dict[str, Any]:

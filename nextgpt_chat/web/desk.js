@@ -10,8 +10,9 @@ const RETRY_AFTER = 3000;    // ms between tries without a connection
 const BEAT_EVERY = 60000;    // ms between signs of life, which keep the task reserved
 const IDLE_AFTER = 60000;    // ms without a sign of the annotator after which their time stops
 
-const OUTBOX = "nextgpt-desk-outbox";
 const key_of = (id) => `nextgpt-desk-${id}`;
+const outbox_of = (id) => key_of(`outbox-${me}-${id}`);  // of one annotator and one item: others may use this browser, and other windows be open
+const MOST_TRIES = 20;       // times that the server may fail until a judgement is put aside
 
 let going = 0;               // number of the newest way to somewhere: answers to older ones come too late
 let campaign = null;         // id of the open campaign
@@ -20,7 +21,9 @@ let task = null;             // what is judged
 let sheet = null;            // what is filled in
 let current = 0;             // number of the marked question
 let saving = 0;              // timer of the next save
-let outbox = stored(OUTBOX);  // the judgement that waits to be sent: {id, path, body}
+let me = "";                 // who the annotator is, as a number that says nothing
+let outbox = null;           // the judgement that waits to be sent: {id, path, body}
+let failed = 0;              // how often the server failed to take it
 let delivering = false;      // whether it is on its way
 let retrying = 0;            // timer of the next try
 let stirred = Date.now();    // when the annotator last did something
@@ -35,11 +38,14 @@ class Refused extends Error {
 async function call(path, body) {
   const options = body === undefined ? {} : {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)};
   const answer = await fetch(`annotate/api/${path}`, options);  // a failed connection throws TypeError
-  const said = await answer.json().catch(() => ({error: `The server answered with status ${answer.status}. Try again in a moment.`}));
-  if (answer.status >= 500 || answer.status === 429) throw new TypeError(said.error);  // it may be well soon
+  const said = await answer.json().catch(() => null);
+  if (answer.status >= 500 || answer.status === 429) throw new Unwell();  // it may be well soon
+  if (said === null) throw new TypeError("somebody else answered, such as a page to sign in to a network");
   if (!answer.ok) throw new Refused(said.error, answer.status);
   return said;
 }
+
+class Unwell extends TypeError {}
 
 function element(name, given = {}, ...children) {
   const made = document.createElement(name);
@@ -82,6 +88,7 @@ async function list() {
     return;
   }
   if (mine !== going) return;
+  known(found.me);
   offline("");
   problem("");
   const admin = found.admin ? element("p", {}, element("a", {href: "annotate/admin"}, "Campaigns and statistics")) : null;
@@ -144,6 +151,7 @@ async function open(ask) {
     return list();  // which says what is missing, such as the terms
   }
   if (mine !== going) return;
+  known(found.me);
   offline("");
   problem("");
   about = found.campaign;
@@ -405,7 +413,7 @@ function post(verb, body) {
   clearTimeout(saving);
   task.posted = true;
   outbox = {id: task.id, path: `tasks/${task.id}/${verb}`, body: JSON.parse(JSON.stringify(body))};
-  stored(OUTBOX, outbox);
+  stored(outbox_of(outbox.id), outbox);
   update();
   deliver();
 }
@@ -420,17 +428,21 @@ async function deliver() {
   try {
     await call(sent.path, sent.body);
   } catch (error) {
-    if (!(error instanceof Refused)) {
+    failed += error instanceof Unwell;
+    if (!(error instanceof Refused) && failed < MOST_TRIES) {
       offline("No connection. Your judgement is kept in this browser and is sent as soon as there is one.");
       retrying = setTimeout(deliver, RETRY_AFTER);
       return;
     }
-    [refusal, gone] = [error.message, error.status === 404];  // its owner took it back: there is nothing to judge any more
+    if (!(error instanceof Refused)) {
+      stored(key_of(`aside-${sent.id}`), sent);
+      [refusal, gone] = ["The server could not take one of your judgements. It is kept in this browser; tell whoever runs this site.", true];
+    } else [refusal, gone] = [error.message, error.status === 410];  // its owner took it back: there is nothing to judge any more
   } finally {
     delivering = false;
   }
-  outbox = null;
-  stored(OUTBOX, null);
+  stored(outbox_of(sent.id), null);
+  [outbox, failed] = [null, 0];
   offline("");
   const shown_still = task && task.id === sent.id;
   if (!refusal || gone) forget(sent.id);
@@ -439,6 +451,22 @@ async function deliver() {
     update();
   } else if (shown_still) await next();
   if (refusal) problem(refusal);
+  waiting();
+}
+
+// The judgements that this annotator left in this browser are sent, one after the other.
+function waiting() {
+  let left = [];
+  try { left = Object.keys(localStorage).filter((key) => key.startsWith(outbox_of(""))); } catch { /* there are none */ }
+  if (outbox || !left.length) return;
+  outbox = stored(left[0]);
+  deliver();
+}
+
+function known(who) {
+  if (me === who) return;
+  me = who;
+  waiting();
 }
 
 function later(what) {
@@ -506,6 +534,5 @@ addEventListener("keydown", press);
 document.querySelectorAll("dialog").forEach((dialog) => dialog.addEventListener("close", () => $("main").focus({preventScroll: true})));
 $("help-button").addEventListener("click", () => $("help").showModal());
 $("leave").addEventListener("click", leave);
-deliver();
 if (/^#[0-9a-f]{32}$/.test(location.hash)) enter(location.hash.slice(1));
 else list();

@@ -334,3 +334,23 @@ def test_what_was_played_counts_for_its_own_item_alone_and_a_sent_form_is_closed
     context.set_offline(False)
     page.get_by_text("2 done").wait_for(timeout=PATIENCE)
     context.close()
+
+
+def test_somebody_else_who_answers_takes_no_judgement(app: App, browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    campaign = campaign_of(app, tmp_path, criteria=["overall"], play=0.0)
+    context, page = annotator(app, browser, [])
+    opened(app, page)
+    page.route(
+        "**/tasks/**", lambda route: route.fulfill(status=200, content_type="text/html", body="<h1>Sign in to this network</h1>")
+    )
+    page.keyboard.press("a")
+    page.keyboard.press("Enter")
+    page.get_by_text("is sent as soon as there is one").wait_for(timeout=PATIENCE)
+    page.reload()  # and the judgement waits here
+    page.locator("#questions").wait_for(timeout=PATIENCE)
+    page.unroute("**/tasks/**")
+    page.get_by_text("1 done").wait_for(timeout=PATIENCE)
+    store = open_again(app.settings)
+    assert len(rows_of(store, campaign)) == 1
+    store.close()
+    context.close()

@@ -96,11 +96,13 @@ def test_a_conversation_is_written_as_in_training(pipeline: Pipeline) -> None:
     first = tokenizer.convert_tokens_to_ids("<image_00>")
     place = prompt.ids.index(first)
     assert tokenizer.decode(prompt.ids[start + 8 : place]).strip() == "a small bird ASSISTANT: Here."
+    assert form.choices((Text("Here. "), image)) == [*form.text("Here."), prompt.ids[place - 1], prompt.ids[place]]
     space = tokenizer.convert_tokens_to_ids("\u2581")
     assert prompt.ids[place : place + 7] == [first, space, first + 1, space, first + 2, space, first + 3]
     assert prompt.ids[place + 7] == tokenizer.eos_token_id
     assert tokenizer.decode(prompt.ids[place + 8 :]).strip() == "USER: <image_00> </s> ASSISTANT:"
     assert first not in prompt.ids[place + 8 :]
+    assert prompt.ids[place - 1] == space
     assert space not in form.groups.never_first
     assert {first + 1, first + 2, first + 3} <= set(form.groups.never_first)
     assert len(NAMES) == 36
@@ -157,4 +159,14 @@ def test_a_lora_without_its_description_is_refused(made: Made, tmp_path: Path) -
     shutil.copytree(made[0].official, official)
     (official / "adapter_config.json").write_text('{"r": "many"}')
     with pytest.raises(InputError, match="adapter_config"):
+        read_newer(official, made[0].base)
+
+
+def test_a_run_of_signal_tokens_with_a_gap_is_refused(made: Made, tmp_path: Path) -> None:
+    official = tmp_path / "broken"
+    shutil.copytree(made[0].official, official)
+    added = json.loads((official / "added_tokens.json").read_text())
+    added["<image_09>"] = added.pop("<image_02>")
+    (official / "added_tokens.json").write_text(json.dumps(added))
+    with pytest.raises(InputError, match="<image_02> is missing"):
         read_newer(official, made[0].base)

@@ -142,6 +142,9 @@ def test_what_was_learnt_is_what_is_served(checkpoint: Checkpoint, data: Path, t
     run = tmp_path / "run"
     assert train(checkpoint, told(data, tmp_path), run, epochs=400, batch=4, rate=1e-2, seed=1) == 4
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    saved = load_file(run / "state" / "model.safetensors")
+    assert saved
+    assert all("lora_" in name or name.startswith(("projection.", "signals.")) for name in saved)  # what is frozen is there anyway
     assert lines[-1]["words"] < 0.2 < 2 < lines[0]["words"]
     assert lines[-1]["audio distance"] < 0.3 * wanted.pow(2).mean()
     content = ContentStore(tmp_path / "media")
@@ -200,3 +203,24 @@ def test_what_it_takes_is_said_before(
 def test_a_model_with_towers_of_its_own_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be taught so"):
         any_instruct.check(put_together(tmp_path / "omni", "omni", {}))
+
+
+@pytest.mark.parametrize("ended", ["save_weights", "_take_places", "rename"])
+def test_a_run_that_is_ended_while_it_writes_is_gone_on_with(
+    checkpoint: Checkpoint, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    dialogues, how = told(data, tmp_path), {"epochs": 1, "batch": 4, "rate": 1e-3, "seed": 1}
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        if ended == "rename":
+            broken.setattr(Path, "rename", stop)
+        else:
+            broken.setattr(any_instruct, ended, stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(checkpoint, dialogues, tmp_path / "run", **how)  # type: ignore[arg-type]
+    train(checkpoint, dialogues, tmp_path / "run", **how)  # type: ignore[arg-type]
+    assert read_checkpoint(checkpoint.folder).lora
+    assert not [path for path in checkpoint.folder.iterdir() if path.name.endswith(".new")]
