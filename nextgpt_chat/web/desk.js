@@ -370,7 +370,8 @@ async function keep() {
 // What this browser has and the server may not have yet, with what the server had before it or was sent: if the server has something else by now,
 // from another browser, that is the newer one.
 function said(one) {
-  return JSON.stringify([Object.entries(one.answers || {}).sort(), [...(one.flags || [])].sort(), one.comment || ""]);
+  const played = Object.entries(one.played || {}).map(([place, share]) => [place, Math.round(share * 10)]);
+  return JSON.stringify([Object.entries(one.answers || {}).sort(), [...(one.flags || [])].sort(), one.comment || "", played.sort()]);
 }
 
 function stored(key, value) {
