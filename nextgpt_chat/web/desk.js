@@ -166,6 +166,7 @@ async function open(ask) {
   }
   task = found.task;
   task.bases = [said(task.sheet)];
+  task.posted = outbox !== null && outbox.id === task.id;  // the page was loaded anew while it waits to be sent
   sheet = {answers: {}, flags: [], comment: "", played: {}, seconds: 0, ...task.sheet, ...remembered()};
   if (said(sheet) !== said(task.sheet)) saving = setTimeout(keep, SAVE_AFTER);
   current = Math.max(0, task.questions.findIndex((one) => !(one.key in sheet.answers)));

@@ -352,7 +352,7 @@ def test_somebody_else_who_answers_takes_no_judgement(app: App, browser: Browser
     page.keyboard.press("Enter")
     page.get_by_text("is sent as soon as there is one").wait_for(timeout=PATIENCE)
     page.reload()  # and the judgement waits here
-    page.locator("#questions").wait_for(timeout=PATIENCE)
+    page.locator("#questions[inert]").wait_for(timeout=PATIENCE)
     page.unroute("**/tasks/**")
     page.get_by_text("1 done").wait_for(timeout=PATIENCE)
     store = open_again(app.settings)
