@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -23,9 +24,9 @@ from datasets import (
 from nextgpt_chat import __version__
 from nextgpt_chat.annotate.data_card import card
 from nextgpt_chat.annotate.label_studio import config, tasks
-from nextgpt_chat.annotate.material import Answer, Material
+from nextgpt_chat.annotate.material import CHAT, Answer, Material, of_campaign, of_chats
 from nextgpt_chat.annotate.preferences import Names, kto, messages, preferences
-from nextgpt_chat.annotate.report import Report
+from nextgpt_chat.annotate.report import Report, Reports
 from nextgpt_chat.conversation import Media
 from nextgpt_chat.errors import InputError
 
@@ -62,6 +63,18 @@ KTO = Features(
 )
 
 
+def export_dataset(reports: Reports, campaign: str, folder: Path) -> Material:
+    """Writes the data set of a campaign, by its id, or of people's chats if it is `CHAT`; returns what is in it.
+
+    Raises `NotFoundError` if there is no such campaign, and what `write_dataset` raises.
+    """
+    report, store = None if campaign == CHAT else reports.of(campaign), reports.campaigns.store
+    with store.database.reading() as session:
+        material = of_chats(session, store.content) if campaign == CHAT else of_campaign(session, store.content, campaign)
+    write_dataset(material, report, folder)
+    return material
+
+
 def write_dataset(material: Material, report: Report | None, folder: Path) -> None:
     """Writes the data set into a folder, which is made. Raises `InputError` if there is nothing to write or too much."""
     if not material.answers:
@@ -77,7 +90,7 @@ def write_dataset(material: Material, report: Report | None, folder: Path) -> No
     names = {sha256: f"media/{sha256[:16]}{medium.path.suffix}" for sha256, medium in there.items()}
     (folder / "media").mkdir(parents=True, exist_ok=True)
     for sha256, medium in there.items():
-        (folder / names[sha256]).write_bytes(medium.path.read_bytes())
+        shutil.copyfile(medium.path, folder / names[sha256])
     judged = [_judgement(asdict(one)) for one in material.judgements]
     parts = {
         "judgements": (judged, JUDGEMENTS),

@@ -135,13 +135,12 @@ class Desk:
         """Keeps what is filled in, if something is said of it, and the lease; returns its new end."""
         with self.database.session() as session:
             row, campaign, rater = self._own(session, user, assignment, lock=True)
-            if row.status == "open" and sheet is None:
-                row.until = now() + _lease(campaign)
-            elif row.status == "open" and sheet is not None:
-                check_known(sheet, shown_task(session, self.content, campaign, row))
-                if (changed := changes(row.draft, sheet)) and _drafts(session, row) < MOST_DRAFTS:
-                    record(session, campaign.id, "draft", rater.id, row.id, changes=changed)
-                row.draft, row.seconds = sheet.model_dump(mode="json"), sheet.seconds
+            if row.status == "open":
+                if sheet is not None:
+                    check_known(sheet, shown_task(session, self.content, campaign, row))
+                    if (changed := changes(row.draft, sheet)) and _drafts(session, row) < MOST_DRAFTS:
+                        record(session, campaign.id, "draft", rater.id, row.id, changes=changed)
+                    row.draft, row.seconds = sheet.model_dump(mode="json"), sheet.seconds
                 row.until = now() + _lease(campaign)
             return row.until
 

@@ -19,7 +19,7 @@ from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.store.annotation_tables import AnswerRow, CampaignRow, ConsentRow, ItemRow, TaskRow
 from nextgpt_chat.store.conversations import title_of
-from nextgpt_chat.store.messages import path_to, turn_of, write_parts
+from nextgpt_chat.store.messages import messages_up_to, turn_of, write_parts
 from nextgpt_chat.store.raters import SHARING
 from nextgpt_chat.store.tables import ConversationRow, MessageRow
 
@@ -119,9 +119,7 @@ class _Maker:
             self._copy(self.random.choice(by_conversation[conversation]))
 
     def _copy(self, reply: MessageRow) -> None:
-        same = select(MessageRow).where(MessageRow.conversation_id == reply.conversation_id)
-        path = path_to(reply.id, {row.id: row for row in self.session.scalars(same)})
-        turns = [turn_of(row, self.content) for row in path]
+        turns = [turn_of(row, self.content) for row in messages_up_to(self.session, reply.id, reply.conversation_id)]
         row, leaf = self._item(turns[:-1])
         source = self.session.get_one(ConversationRow, reply.conversation_id)
         row.owner_id, row.source_id = source.user_id, source.id

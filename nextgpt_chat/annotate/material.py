@@ -1,6 +1,5 @@
 """What a data set is made of: answers with their requests, and the judgements about them. Of a campaign, or of the thumbs in people's own chats."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from nextgpt_chat.store.annotation_tables import (
     TaskRow,
 )
 from nextgpt_chat.store.audit import records
-from nextgpt_chat.store.messages import path_to, turn_of
+from nextgpt_chat.store.messages import messages_of, path_to, turn_of
 from nextgpt_chat.store.raters import SHARING
 from nextgpt_chat.store.ratings import REASONS, THUMB
 from nextgpt_chat.store.tables import ConversationRow, MessageRow
@@ -147,10 +146,8 @@ class _Told:
         if row is None:
             return ()
         if row.conversation_id not in self._read:
-            same = self.session.scalars(select(MessageRow).where(MessageRow.conversation_id == row.conversation_id))
-            self._read[row.conversation_id] = {one.id: one for one in same}
-        path: Sequence[MessageRow] = path_to(row.id, self._read[row.conversation_id])
-        return tuple(turn_of(one, self.content) for one in path)
+            self._read[row.conversation_id] = messages_of(self.session, row.conversation_id)
+        return tuple(turn_of(one, self.content) for one in path_to(row.id, self._read[row.conversation_id]))
 
 
 def _record(row: AuditRow, campaign: str, whole: bool) -> dict[str, Any]:

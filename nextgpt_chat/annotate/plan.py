@@ -19,8 +19,6 @@ MOST_TASKS = 5_000
 MOST_SYSTEMS = 8
 """Systems of one campaign: models, or one model at several settings."""
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\x00-\x1f|]+$")]
-Choice = Literal["first", "second", "tie", "bad"]
-MODES = ("pairwise", "absolute")
 
 
 class Strict(BaseModel):

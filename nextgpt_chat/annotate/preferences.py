@@ -12,6 +12,7 @@ from typing import Any
 from nextgpt_chat.annotate.judgements import Judgement, counted
 from nextgpt_chat.annotate.material import Answer, Material
 from nextgpt_chat.conversation import Media, Text, Turn
+from nextgpt_chat.reason.caption_stream import closing, opening
 from nextgpt_chat.store.ratings import THUMB
 
 GOOD, BAD = 4.0, 2.0
@@ -26,7 +27,8 @@ Names = dict[str, str]
 def said(turn: Turn) -> str:
     """A turn as one text, media as tags with their captions."""
     return "".join(
-        part.text if isinstance(part, Text) else f"<{part.kind}>{part.caption or ''}</{part.kind}>" for part in turn.parts
+        part.text if isinstance(part, Text) else f"{opening(part.kind)}{part.caption or ''}{closing(part.kind)}"
+        for part in turn.parts
     )
 
 

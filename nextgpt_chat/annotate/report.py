@@ -22,8 +22,6 @@ from nextgpt_chat.store.annotation_tables import AssignmentRow, AuditRow, ItemRo
 
 CHANGING = ("created", "sent", "skipped", "imported", "withdrawn")
 """What happens that can change a figure."""
-
-
 MOST_NOTES = 200
 """Flags, comments and skips that a report lists."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -14,7 +13,7 @@ from nextgpt_chat.conversation import Media, Turn
 from nextgpt_chat.errors import GoneError, InputError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.store.annotation_tables import AnswerRow, AssignmentRow, CampaignRow, ItemRow, TaskRow
-from nextgpt_chat.store.messages import path_to, turn_of
+from nextgpt_chat.store.messages import messages_up_to, turn_of
 from nextgpt_chat.store.tables import MessageRow
 
 
@@ -23,7 +22,6 @@ class Shown:
     """A task as it is on one annotator's screen."""
 
     assignment: str
-    mode: str
     prompt: tuple[Turn, ...]
     answers: tuple[Turn, ...]
     """From left to right."""
@@ -32,10 +30,6 @@ class Shown:
     """What is filled in already."""
     sent: bool
     """Whether it was sent before and is looked at again."""
-    until: datetime
-    """End of the lease."""
-    version: int
-    """Of the guidelines."""
     play: float
     """Share of every sound and clip that must be played."""
 
@@ -73,14 +67,11 @@ def shown_task(session: Session, content: ContentStore, campaign: CampaignRow, r
     if item.conversation_id is None or len(replies) < len(messages):
         raise GoneError("The person whose conversation this was has taken it back.")
     first = replies[messages[0] or ""]
-    same = session.scalars(select(MessageRow).where(MessageRow.conversation_id == first.conversation_id))
-    path = path_to(first.parent_id, {message.id: message for message in same})
     answers = tuple(turn_of(replies[message or ""], content) for message in messages)
     criteria = [Criterion.model_validate(one) for one in campaign.plan["criteria"]]
-    asked = tuple(turn_of(message, content) for message in path)
+    asked = tuple(turn_of(message, content) for message in messages_up_to(session, first.parent_id, first.conversation_id))
     return Shown(
-        row.id, campaign.mode, asked, answers, questions(criteria, answers), row.draft, row.sent is not None, row.until,
-        row.guideline, campaign.plan["play"],
+        row.id, asked, answers, questions(criteria, answers), row.draft, row.sent is not None, campaign.plan["play"],
     )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from nextgpt_chat.annotate.campaigns import Campaigns
-from nextgpt_chat.annotate.dataset import write_dataset
+from nextgpt_chat.annotate.dataset import export_dataset
 from nextgpt_chat.annotate.label_studio import bring_in
-from nextgpt_chat.annotate.material import CHAT, of_campaign, of_chats
+from nextgpt_chat.annotate.material import CHAT
 from nextgpt_chat.annotate.plain import read_json
 from nextgpt_chat.annotate.plan_file import plan_in
 from nextgpt_chat.annotate.report import Reports
@@ -105,11 +105,7 @@ def _listed(campaigns: Campaigns) -> str:
 def _exported(campaigns: Campaigns, name: str, folder: Path) -> str:
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty. Name a new folder.")
-    store, campaign = campaigns.store, None if name == CHAT else campaigns.named(name).id
-    report = Reports(campaigns).of(campaign) if campaign else None
-    with store.database.reading() as session:
-        material = of_campaign(session, store.content, campaign) if campaign else of_chats(session, store.content)
-    write_dataset(material, report, folder)
+    material = export_dataset(Reports(campaigns), CHAT if name == CHAT else campaigns.named(name).id, folder)
     return f"{len(material.judgements)} judgements of {len(material.answers)} answers are in {folder}."
 
 

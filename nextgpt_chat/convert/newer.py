@@ -6,6 +6,7 @@ them as PEFT writes it; the tokens in `added_tokens.json`. What is not there are
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,18 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PretrainedConfig
 
-from nextgpt_chat.convert.official import TOKENS, Published, added_tokens, base_config
+from nextgpt_chat.convert.official import (
+    HEADS,
+    TOKENS,
+    Published,
+    added_tokens,
+    base_config,
+    layers_in,
+    output_projections,
+    signal_counts,
+    signals_of,
+    size_in,
+)
 from nextgpt_chat.encode.grouping_projection import GroupingProjection
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.generate.output_projection import OutputProjection
@@ -28,7 +40,6 @@ PREFIXES = {"image": "<image_", "video": "<video_", "audio": "<audio_"}
 PROJECTIONS = {"image": "mm_output_img_projector.", "video": "mm_output_vid_projector.", "audio": "mm_output_aud_projector."}
 """Beginnings of the names of the output projections."""
 GROUPING = "mm_input_projector."
-HEADS = 4
 RENAMED = (
     (re.compile(r"^stages\.(\d+)\.layers\.(\d+)\.layer_norm"), r"layers.\1.blocks.\2.norm"),
     (re.compile(r"^stages\.(\d+)\.layers\.(\d+)\.self_attn\.out_proj"), r"layers.\1.blocks.\2.attn.proj"),
@@ -52,12 +63,7 @@ def read_newer(folder: Path, base: Path) -> Published:
     Raises `InputError` for a file that is missing, for names and shapes that do not fit, and for projections of another kind than those that group.
     """
     added = added_tokens(folder / TOKENS, {name for prefix in PREFIXES.values() for name in signal_names(prefix, 1)})
-    counts = {kind: sum(token.startswith(prefix) for token in added) for kind, prefix in PREFIXES.items()}
-    for kind, count in counts.items():
-        if strange := set(signal_names(PREFIXES[kind], count)) - set(added):
-            raise InputError(
-                f"'{folder / TOKENS}' has no complete run of signal tokens {PREFIXES[kind]}00>, ...: {', '.join(sorted(strange))} is missing."
-            )
+    counts = signal_counts(added, PREFIXES, folder / TOKENS)
     found: dict[str, Tensor] = {}
     for name in FILES:
         if (folder / name).is_file():
@@ -71,6 +77,7 @@ def read_newer(folder: Path, base: Path) -> Published:
     expected, shape = _expected(found, config, adapter)
     if wrong := mistakes(found | lora, expected):
         raise InputError(f"The weights in '{folder}' do not fit {config.model_type} in '{base}': {wrong}. Accepted is {ACCEPTED}.")
+    projections = output_projections(found, PROJECTIONS, lambda name: name)
     return Published(
         added=added,
         base=config,
@@ -81,21 +88,8 @@ def read_newer(folder: Path, base: Path) -> Published:
         alpha=int(adapter.get("lora_alpha", 0)),
         targets=tuple(sorted(adapter.get("target_modules", ()))),
         input_projection=_grouping(found, shape["embedding"], config.hidden_size, shape["width"]),
-        output_projections={
-            f"{kind}.{name.removeprefix(prefix)}": tensor
-            for kind, prefix in PROJECTIONS.items()
-            for name, tensor in found.items()
-            if name.startswith(prefix)
-        },
-        signals={
-            kind: {
-                "prefix": PREFIXES[kind],
-                "count": counts[kind],
-                "queries": found[f"{prefix}query_embs"].shape[1],
-                "width": len(found[f"{prefix}out_fc.bias"]),
-            }
-            for kind, prefix in PROJECTIONS.items()
-        },
+        output_projections=projections,
+        signals=signals_of(projections, PREFIXES, counts),
         projection={"hidden": shape["hidden"], "layers": shape["layers"], "heads": HEADS},
         newer=True,
     )
@@ -131,15 +125,11 @@ def _expected(
     found: dict[str, Tensor], config: PretrainedConfig, adapter: dict[str, Any]
 ) -> tuple[dict[str, torch.Size], dict[str, int]]:
     """The shapes of all that must be there, and the sizes that only the files know (1 for one that they do not name)."""
-
-    def size(name: str, axis: int) -> int:
-        tensor = found.get(name)
-        return tensor.shape[axis] if tensor is not None and tensor.dim() > axis else 1
-
+    size = partial(size_in, found)
     hidden = config.hidden_size
     width, embedding = size(f"{GROUPING}norm.weight", 0), size(f"{GROUPING}in_fc.weight", 1)
     inner = size(f"{PROJECTIONS['image']}in_fc.bias", 0)
-    layers = 1 + max((int(n[1]) for name in found if (n := re.search(r"tfm\.encoder\.layers\.(\d+)\.", name))), default=0)
+    layers = layers_in(found)
     expected = dict.fromkeys(("embed_tokens.weight", "lm_head.weight"), torch.Size((size("embed_tokens.weight", 0), hidden)))
     with torch.device("meta"):
         for prefix in PROJECTIONS.values():

@@ -6,7 +6,9 @@ Vicuna-7B v0, on which all of it depends. A wrong base has the same names and sh
 
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -89,16 +91,11 @@ def read_published(folder: Path, base: Path) -> Published:
         if short in found:
             found[name] = found.pop(short)
     config = base_config(base)
-    counts = {kind: sum(token.startswith(f"[{prefix}") for token in added) for kind, prefix in PREFIXES.items()}
-    for kind, count in counts.items():
-        strange = set(signal_names(PREFIXES[kind], count)) - set(added)
-        if strange or not count:
-            raise InputError(
-                f"'{folder / TOKENS}' has no complete run of signal tokens [{PREFIXES[kind]}0], ...: {strange or 'none'}."
-            )
+    counts = signal_counts(added, PREFIXES, folder / TOKENS)
     expected, shape = expected_shapes(found, config)
     if wrong := mistakes(found, expected):
         raise InputError(f"'{folder / WEIGHTS}' does not fit {config.model_type} in '{base}': {wrong}. Accepted is {ACCEPTED}.")
+    projections = output_projections(found, PROJECTIONS, _own)
     return Published(
         added=added,
         base=config,
@@ -114,21 +111,8 @@ def read_published(folder: Path, base: Path) -> Published:
         targets=tuple(f"{which}_proj" for which in ATTENTION),
         newer=False,
         input_projection={name: tensor for name, tensor in found.items() if name.startswith("llama_proj.")},
-        output_projections={
-            f"{kind}.{_own(name.removeprefix(prefix))}": tensor
-            for kind, prefix in PROJECTIONS.items()
-            for name, tensor in found.items()
-            if name.startswith(prefix)
-        },
-        signals={
-            kind: {
-                "prefix": PREFIXES[kind],
-                "count": counts[kind],
-                "queries": found[f"{prefix}query_embs"].shape[1],
-                "width": len(found[f"{prefix}model.bias"]),
-            }
-            for kind, prefix in PROJECTIONS.items()
-        },
+        output_projections=projections,
+        signals=signals_of(projections, PREFIXES, counts),
         projection={"hidden": shape["hidden"], "layers": shape["layers"], "heads": HEADS},
     )
 
@@ -151,14 +135,10 @@ def check_base(published: Published, embeddings: Tensor) -> None:
 
 def expected_shapes(found: dict[str, Tensor], config: PretrainedConfig) -> tuple[dict[str, torch.Size], dict[str, int]]:
     """The shapes of all that must be there, by published name, and the sizes that only the file itself knows (1 for one that it does not name)."""
-
-    def size(name: str, axis: int) -> int:
-        tensor = found.get(name)
-        return tensor.shape[axis] if tensor is not None and tensor.dim() > axis else 1
-
+    size = partial(size_in, found)
     hidden, vocabulary = config.hidden_size, size(EMBEDDINGS[0], 0)
     rank, inner = size(LAYER.format(0, "q", "A"), 0), size(f"{PROJECTIONS['image']}fc.bias", 0)
-    layers = 1 + max((int(n[1]) for name in found if (n := re.search(r"tfm\.encoder\.layers\.(\d+)\.", name))), default=0)
+    layers = layers_in(found)
     with torch.device("meta"):
         linear = LinearProjection(size("llama_proj.weight", 1), hidden).state_dict()
         projections = {
@@ -185,6 +165,54 @@ def _theirs(name: str) -> str:
 
 def _own(name: str) -> str:
     return next((name.replace(theirs, own, 1) for own, theirs in RENAMED.items() if name.startswith(theirs)), name)
+
+
+def signal_counts(added: Mapping[str, int], prefixes: Mapping[str, str], path: Path) -> dict[str, int]:
+    """How many signal tokens each kind has in the file at `path`. Raises `InputError` for one that has none, and for a run with a gap."""
+    counts = {}
+    for kind, prefix in prefixes.items():
+        beginning = prefix if prefix.startswith("<") else f"[{prefix}"
+        counts[kind] = sum(token.startswith(beginning) for token in added)
+        run = signal_names(prefix, max(counts[kind], 1))
+        if missing := [name for name in run if name not in added]:
+            raise InputError(f"'{path}' has no complete run of signal tokens {run[0]}, ...: {', '.join(missing)} is missing.")
+    return counts
+
+
+def size_in(found: Mapping[str, Tensor], name: str, axis: int) -> int:
+    """The size of a tensor along an axis; 1 for one that is not there or has no such axis, so that its shape is refused later."""
+    tensor = found.get(name)
+    return tensor.shape[axis] if tensor is not None and tensor.dim() > axis else 1
+
+
+def layers_in(found: Iterable[str]) -> int:
+    """How many layers the encoder of an output projection has, by the names of its weights."""
+    return 1 + max((int(n[1]) for name in found if (n := re.search(r"tfm\.encoder\.layers\.(\d+)\.", name))), default=0)
+
+
+def output_projections(found: Mapping[str, Tensor], beginnings: Mapping[str, str], own: Callable[[str], str]) -> dict[str, Tensor]:
+    """Those of all kinds under our names; `beginnings` gives by kind what their names begin with, `own` turns the rest into ours."""
+    return {
+        f"{kind}.{own(name.removeprefix(beginning))}": tensor
+        for kind, beginning in beginnings.items()
+        for name, tensor in found.items()
+        if name.startswith(beginning)
+    }
+
+
+def signals_of(
+    projections: Mapping[str, Tensor], prefixes: Mapping[str, str], counts: Mapping[str, int]
+) -> dict[str, dict[str, int | str]]:
+    """As `Checkpoint.signals`; what the tokens do not say is read from the output projections, which have our names."""
+    return {
+        kind: {
+            "prefix": prefix,
+            "count": counts[kind],
+            "queries": projections[f"{kind}.query_embs"].shape[1],
+            "width": len(projections[f"{kind}.out_fc.bias"]),
+        }
+        for kind, prefix in prefixes.items()
+    }
 
 
 def added_tokens(path: Path, needed: set[str]) -> dict[str, int]:

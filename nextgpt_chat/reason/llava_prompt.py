@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from transformers import PreTrainedTokenizerBase
 
 from nextgpt_chat.conversation import Media, Part, Text, Turn
-from nextgpt_chat.reason.prompt import Prompt, Slot, newest
+from nextgpt_chat.reason.prompt import PlainText, Prompt, Slot, newest
 from nextgpt_chat.reason.signal_tokens import SignalGroups, signal_names
 
 SYSTEM = (
@@ -23,14 +23,15 @@ SPACE = "\u2581"
 """How the tokenizer writes a space."""
 
 
-class LlavaPrompt:
+class LlavaPrompt(PlainText):
     """Writes turns as token ids."""
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, signals: dict[str, tuple[str, int]], input_tokens: Mapping[str, int]
     ) -> None:
         """`signals` gives prefix and count of the signal tokens, `input_tokens` the positions of a medium, both by kind."""
-        self.tokenizer, self.input_tokens = tokenizer, input_tokens
+        super().__init__(tokenizer)
+        self.input_tokens = input_tokens
         self._space = self._id(SPACE)
         names = {kind: [self._id(name) for name in signal_names(*signal)] for kind, signal in signals.items()}
         runs = {kind: tuple(one for number in ids for one in (self._space, number))[1:] for kind, ids in names.items()}
@@ -45,17 +46,6 @@ class LlavaPrompt:
     def not_for_replies(self) -> frozenset[int]:
         """Ids that a reply never contains."""
         return frozenset({int(self.tokenizer.bos_token_id)})
-
-    def _id(self, token: str) -> int:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        if not isinstance(found, int) or found == self.tokenizer.unk_token_id:
-            raise ValueError(f"the tokenizer has no token {token}")
-        return found
-
-    def text(self, text: str) -> list[int]:
-        """Ids of plain text, which never turns into a token that is no word."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return ids
 
     def conversation(self, turns: Iterable[Turn], limit: int | None = None) -> Prompt:
         """All turns; with `limit`, as many of the newest whole turns as fit in that many positions, never fewer than the last one.

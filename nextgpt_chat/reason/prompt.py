@@ -56,14 +56,33 @@ def newest(turns: Iterable[Turn], limit: int | None, write: Callable[[list[Turn]
     return whole
 
 
-class PromptFormat:
+class PlainText:
+    """What all forms of a conversation read alike: plain text, and the tokens that are no words."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+
+    def text(self, text: str) -> list[int]:
+        """Ids of plain text, which never turns into a token that is no word."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return ids
+
+    def _id(self, token: str) -> int:
+        """The id of a token by its name. Raises `ValueError` if the tokenizer has none."""
+        found = self.tokenizer.convert_tokens_to_ids(token)
+        if not isinstance(found, int) or found == self.tokenizer.unk_token_id:
+            raise ValueError(f"the tokenizer has no token {token}")
+        return found
+
+
+class PromptFormat(PlainText):
     """Writes turns as token ids."""
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, signals: dict[str, tuple[str, int]], input_tokens: Mapping[str, int]
     ) -> None:
         """`signals` gives prefix and count of the signal tokens, `input_tokens` the positions of a medium, both by kind."""
-        self.tokenizer = tokenizer
+        super().__init__(tokenizer)
         self.input_tokens = input_tokens
         self.begin, self.end, self.pad, self.user, self.assistant = (self._id(t) for t in (BEGIN, END, PAD, USER, ASSISTANT))
         self._wrappers = {kind: (self._id(left), self._id(right)) for kind, (left, right) in WRAPPERS.items()}
@@ -81,17 +100,6 @@ class PromptFormat:
     def not_for_replies(self) -> frozenset[int]:
         """Ids that a reply never contains."""
         return frozenset({self.begin, self.pad, self.user, self.assistant, *(i for pair in self._wrappers.values() for i in pair)})
-
-    def _id(self, token: str) -> int:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        if not isinstance(found, int) or found == self.tokenizer.unk_token_id:
-            raise ValueError(f"the tokenizer has no token {token}")
-        return found
-
-    def text(self, text: str) -> list[int]:
-        """Ids of plain text."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return ids
 
     def conversation(self, turns: Iterable[Turn], limit: int | None = None) -> Prompt:
         """All turns; with `limit`, as many of the newest whole turns as fit in that many positions.

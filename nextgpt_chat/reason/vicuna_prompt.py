@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from transformers import PreTrainedTokenizerBase
 
 from nextgpt_chat.conversation import Media, Part, Text, Turn
-from nextgpt_chat.reason.prompt import Prompt, Slot, newest
+from nextgpt_chat.reason.prompt import PlainText, Prompt, Slot, newest
 from nextgpt_chat.reason.signal_tokens import WRAPPERS, SignalGroups, signal_names
 
 HUMAN, ASSISTANT = "### Human: ", "\n### Assistant:"
@@ -24,12 +24,12 @@ Piece = str | Media | list[int]
 """Words, a medium that is seen or heard, or ids."""
 
 
-class VicunaPrompt:
+class VicunaPrompt(PlainText):
     """Writes turns as token ids."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, signals: dict[str, tuple[str, int]]) -> None:
         """`signals` gives prefix and count of the signal tokens by kind."""
-        self.tokenizer = tokenizer
+        super().__init__(tokenizer)
         left, right = WRAPPERS["image"]
         self._left, self._right = self._id(left), self._id(right)
         self.groups = SignalGroups(
@@ -48,17 +48,6 @@ class VicunaPrompt:
     def not_for_replies(self) -> frozenset[int]:
         """Ids that a reply never contains."""
         return frozenset({int(self.tokenizer.bos_token_id), self._left, self._right})
-
-    def _id(self, token: str) -> int:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        if not isinstance(found, int) or found == self.tokenizer.unk_token_id:
-            raise ValueError(f"the tokenizer has no token {token}")
-        return found
-
-    def text(self, text: str) -> list[int]:
-        """Ids of plain text, which never turns into a token that is no word."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return ids
 
     def conversation(self, turns: Iterable[Turn], limit: int | None = None) -> Prompt:
         """All turns; with `limit`, as many of the newest whole turns as fit in that many positions, never fewer than the last one.

@@ -32,6 +32,16 @@ def path_to(leaf: str | None, rows: dict[str, MessageRow]) -> list[MessageRow]:
     return path[::-1]
 
 
+def messages_of(session: Session, conversation: str) -> dict[str, MessageRow]:
+    """All messages of a conversation by their ids."""
+    return {row.id: row for row in session.scalars(select(MessageRow).where(MessageRow.conversation_id == conversation))}
+
+
+def messages_up_to(session: Session, leaf: str | None, conversation: str) -> list[MessageRow]:
+    """The branch that ends in the message `leaf`, from its root."""
+    return path_to(leaf, messages_of(session, conversation))
+
+
 def newest_leaf(session: Session, message: MessageRow) -> str:
     """The end of the newest branch that goes through `message`."""
     children: dict[str | None, str] = {}
@@ -55,8 +65,8 @@ def turn_of(row: MessageRow, content: ContentStore) -> Turn:
 
 def conversation_up_to(session: Session, leaf: str | None, conversation: str, content: ContentStore) -> Conversation:
     """What the model gets to see: the branch that ends in the message `leaf`; replies without any part are left out."""
-    rows = {row.id: row for row in session.scalars(select(MessageRow).where(MessageRow.conversation_id == conversation))}
-    return Conversation(tuple(turn_of(row, content) for row in path_to(leaf, rows) if row.parts))
+    rows = messages_up_to(session, leaf, conversation)
+    return Conversation(tuple(turn_of(row, content) for row in rows if row.parts))
 
 
 def write_parts(session: Session, message: MessageRow, turn: Turn) -> None:

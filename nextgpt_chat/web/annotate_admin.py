@@ -17,9 +17,9 @@ from starlette.routing import Route
 from nextgpt_chat.annotate.campaigns import Campaigns
 from nextgpt_chat.annotate.charts import CHARTS, chart
 from nextgpt_chat.annotate.criteria import STANDARD
-from nextgpt_chat.annotate.dataset import write_dataset
+from nextgpt_chat.annotate.dataset import export_dataset
 from nextgpt_chat.annotate.label_studio import bring_in
-from nextgpt_chat.annotate.material import CHAT, of_campaign, of_chats
+from nextgpt_chat.annotate.material import CHAT
 from nextgpt_chat.annotate.plain import read_json
 from nextgpt_chat.annotate.plan import checked
 from nextgpt_chat.annotate.plan_file import plan_in
@@ -27,8 +27,9 @@ from nextgpt_chat.annotate.report import Reports
 from nextgpt_chat.annotate.report_text import Table, as_markdown, sections, summary
 from nextgpt_chat.errors import InputError, NotFoundError, UserError
 from nextgpt_chat.store.accounts import Role
-from nextgpt_chat.web.annotate_form import NUMBERS, PIECE, SYSTEMS, on_disk, plan_of_form
+from nextgpt_chat.web.annotate_form import NUMBERS, SYSTEMS, on_disk, plan_of_form
 from nextgpt_chat.web.refusal import status_of
+from nextgpt_chat.web.routes import pieces
 from nextgpt_chat.web.visitor import Visitors
 
 LARGEST_FORM_MB = 300
@@ -136,25 +137,16 @@ class AdminPages:
 
     def dataset(self, request: Request) -> Response:
         """The data set as a ZIP file."""
-        store = self.campaigns.store
         name = request.path_params.get("campaign", CHAT)
-        report = None if name == CHAT else self.reports.of(name)
-        with store.database.reading() as session:
-            material = of_chats(session, store.content) if name == CHAT else of_campaign(session, store.content, name)
         packed = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the last piece is sent
         with tempfile.TemporaryDirectory() as folder:
-            write_dataset(material, report, Path(folder))
+            export_dataset(self.reports, name, Path(folder))
             with ZipFile(packed, "w", ZIP_STORED) as archive:
                 for path in sorted(Path(folder).rglob("*")):
                     archive.write(path, path.relative_to(folder).as_posix())
-        packed.seek(0)
         headers = {"Content-Disposition": f'attachment; filename="judgements-{name[:8]}.zip"', "Cache-Control": "private, no-store"}
 
-        def pieces() -> Any:
-            with packed:
-                yield from iter(lambda: packed.read(PIECE), b"")
-
-        return StreamingResponse(pieces(), media_type="application/zip", headers=headers)
+        return StreamingResponse(pieces(packed), media_type="application/zip", headers=headers)
 
     async def create(self, request: Request) -> Response:
         """The form for a campaign was sent, or a file."""

@@ -120,7 +120,6 @@ class DeskPage:
             "campaigns": shown,
             "me": self.desk.rater(user),
             "agreed": self.desk.agreed(user),
-            "name": account.name if account else "",
             "admin": admin,
         }
 

@@ -1,5 +1,6 @@
 """What admins send from their pages: the fields of a campaign, and files."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,6 @@ NUMBERS = ("seed", "temperature", "steps", "guidance", "frames", "seconds")
 """Settings of a system that the form offers."""
 SYSTEMS = 2
 """Systems that the form offers; a file may have more."""
-PIECE = 2**20
-"""Bytes that are copied at a time."""
 
 
 @contextmanager
@@ -25,8 +24,7 @@ def on_disk(upload: UploadFile) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "upload")
         with path.open("wb") as target:
-            for piece in iter(lambda: upload.file.read(PIECE), b""):
-                target.write(piece)
+            shutil.copyfileobj(upload.file, target)
         yield path
 
 

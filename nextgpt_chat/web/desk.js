@@ -190,8 +190,11 @@ function leave() {
 }
 
 function show() {
-  const sides = task.answers.map((answer, number) => element("section", {className: "answer", "aria-label": task.answers.length > 1 ? `Answer ${"AB"[number]}` : "Answer"},
-    element("h2", {}, task.answers.length > 1 ? `Answer ${"AB"[number]}` : "Answer"), ...answer.parts.map((part) => shown(part, task.answers.length > 1 ? `Answer ${"AB"[number]}` : "Answer"))));
+  const compared = task.answers.length > 1;
+  const sides = task.answers.map((answer, number) => {
+    const name = compared ? `Answer ${"AB"[number]}` : "Answer";
+    return element("section", {className: "answer", "aria-label": name}, element("h2", {}, name), ...answer.parts.map((part) => shown(part, name)));
+  });
   const prompt = task.prompt.map((turn) => element("div", {}, task.prompt.length > 1 ? element("strong", {}, turn.role === "user" ? "User" : "Model") : null,
     ...turn.parts.map((part) => shown(part, "Request"))));
   const questions = task.questions.map(asked);
@@ -199,12 +202,12 @@ function show() {
     element("label", {}, element("input", {type: "checkbox", checked: sheet.flags.includes(key), onchange: (event) => flag(key, event.target.checked)}), words)));
   const comment = element("textarea", {id: "comment", value: sheet.comment, maxLength: about.longest_comment, "aria-label": "Comment", placeholder: "Comment (not needed)",
     oninput: (event) => change(() => { sheet.comment = event.target.value; })});
-  const both = task.answers.length > 1 && task.answers.every((answer) => answer.parts.some((part) => part.kind === "video"));
+  const both = compared && task.answers.every((answer) => answer.parts.some((part) => part.kind === "video"));
   players().forEach((one) => one.pause());
   $("main").replaceChildren(
     task.sent ? element("p", {}, "You have judged this before. If you send it again, the new judgement counts; the old one stays on record.") : "",
     element("section", {className: "prompt", "aria-label": "Request"}, element("h2", {}, task.prompt.length > 1 ? "Conversation and request" : "Request"), ...prompt),
-    element("div", {className: task.answers.length > 1 ? "sides" : "sides one"}, ...sides),
+    element("div", {className: compared ? "sides" : "sides one"}, ...sides),
     both ? element("p", {}, element("button", {onclick: together}, "Play both clips together")) : "",
     element("section", {"aria-label": "Judgement", id: "questions"}, ...questions),
     element("details", {id: "report", open: sheet.flags.length > 0 || sheet.comment !== ""}, element("summary", {}, "Report something, or comment"), flags, element("p"), comment),

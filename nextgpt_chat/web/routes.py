@@ -78,7 +78,7 @@ def exported(visitors: Visitors, store: Store) -> Callable[[Request], Response]:
                 return HTMLResponse(page(title, messages), headers=headers)
             file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the last piece is sent
             write_archive(title, conversation, messages, file)
-            return StreamingResponse(_pieces(file), media_type="application/zip", headers=headers)
+            return StreamingResponse(pieces(file), media_type="application/zip", headers=headers)
         except UserError as error:
             return _refused(error)
 
@@ -90,7 +90,7 @@ def _refused(error: UserError) -> Response:
     return PlainTextResponse(str(error), status_code=404 if isinstance(error, NotFoundError) else 413)
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
     """The file from its beginning, a megabyte at a time."""
     with file:
         file.seek(0)

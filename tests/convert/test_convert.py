@@ -196,6 +196,17 @@ def other_base(count: Callable[[int], int]) -> Change:
     return apply
 
 
+def other_tokens(rename: Callable[[str], str | None]) -> Change:
+    """Another name for each added token, or none for one that is not there."""
+
+    def apply(folder: Path, _weights: dict[str, Tensor]) -> None:
+        path = folder / "official" / "added_tokens.json"
+        added = json.loads(path.read_text())
+        path.write_text(json.dumps({new: number for name, number in added.items() if (new := rename(name))}))
+
+    return apply
+
+
 def mistral(folder: Path, _weights: dict[str, Tensor]) -> None:
     MistralConfig(hidden_size=32).save_pretrained(folder / "base")
 
@@ -214,6 +225,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "cannot be read as weights",
     ),
     "no tokens": (lambda folder, _: (folder / "official" / "added_tokens.json").write_text("{}"), "has not the tokens of NExT-GPT"),  # type: ignore[dict-item, return-value]
+    "a gap in a run": (other_tokens(lambda name: name.replace("[IMG2]", "[IMG9]")), r"\[IMG2\] is missing"),
+    "no signal tokens of a kind": (other_tokens(lambda name: None if "AUD" in name else name), r"\[AUD0\] is missing"),
     "Vicuna 1.5": (other_base(lambda count: count - 1), "has one more than"),
     "a stranger": (other_base(lambda count: count), "another model than the one that NExT-GPT was trained on"),
     "Mistral": (mistral, "of the kind 'mistral'"),
