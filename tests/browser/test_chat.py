@@ -130,13 +130,10 @@ def finished(page: Page, replies: int) -> None:
     page.wait_for_selector("#retry", state="visible", timeout=PATIENCE)
 
 
-def painted(page: Page) -> int:
-    """How many pictures of the chat are loaded and visible."""
-    script = (
-        "[...document.querySelectorAll('#chat img')].filter(i => i.naturalWidth > 0 && i.getBoundingClientRect().width > 40).length"
-    )
-    count: int = page.evaluate(script)
-    return count
+def painted(page: Page, pictures: int) -> None:
+    """Waits until that many pictures of the chat, and no more, are loaded and visible: a reply that ends draws its messages anew."""
+    loaded = "[...document.querySelectorAll('#chat img')].filter(i => i.naturalWidth > 0 && i.getBoundingClientRect().width > 40)"
+    page.wait_for_function(f"n => {loaded}.length === n", arg=pictures, timeout=PATIENCE)
 
 
 def bot(page: Page) -> str:
@@ -147,8 +144,7 @@ def bot(page: Page) -> str:
 def test_a_picture_is_asked_for_seen_and_still_there_after_a_reload(page: Page) -> None:
     send(page, "Draw a big red bird on the left at night")
     finished(page, 1)
-    page.wait_for_function("document.querySelector('#chat img')?.naturalWidth > 0", timeout=PATIENCE)
-    assert painted(page) == 1
+    painted(page, 1)
     assert "red bird" in page.locator("#chat").inner_text()
     assert "/media/" in str(page.locator("#chat img").first.get_attribute("src"))
     assert "AI-generated picture, seed" in page.locator("#chat").inner_text()
@@ -163,7 +159,7 @@ def test_a_picture_is_uploaded_and_talked_about(page: Page, tmp_path: Path) -> N
     Picture.fromarray(np.full((80, 80, 3), (180, 220, 255), np.uint8)).save(tmp_path / "sky.png")
     send(page, "what do you see?", tmp_path / "sky.png")
     finished(page, 1)
-    assert painted(page) == 1
+    painted(page, 1)
     assert page.locator("#chat [data-testid=bot]").first.inner_text().strip()
 
 
