@@ -264,7 +264,7 @@ def audioldm2() -> AudioLDM2Pipeline:
         projection_model=AudioLDM2ProjectionModel(text_encoder_dim=16, text_encoder_1_dim=32, langauge_model_dim=16),
         language_model=GPT2LMHeadModel(
             GPT2Config(
-                vocab_size=300, n_embd=16, n_layer=1, n_head=2, n_positions=64, max_new_tokens=8, bos_token_id=1, eos_token_id=2
+                vocab_size=300, n_embd=16, n_layer=1, n_head=2, n_positions=128, max_new_tokens=8, bos_token_id=1, eos_token_id=2
             )
         ),
         tokenizer=_roberta(),

@@ -1,7 +1,7 @@
 """What a decoder's own text encoders make of a caption, as one tensor: the target of a projection that is to take their place.
 
-The arrangement is that which `families` takes apart again. Pipelines whose denoiser is told by a mask which embeddings to leave out are not here:
-a projection has no way to say so.
+The arrangement is that which `families` takes apart again. Where the denoiser is told by a mask which embeddings to leave out, each has one more
+feature, 1 if it is read and -1 if it is not, and those that are left out are zeros.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, StableAudioDiTModel
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,6 +19,8 @@ T5_LENGTH = 64
 """Tokens of a caption that T5 reads here; it could read more, and a projection would have to write as many."""
 HEAVY = ("unet", "transformer", "vae", "vocoder")
 """Parts of pipelines that no caption passes through."""
+CONFIGURED = {"StableAudioPipeline": StableAudioDiTModel}
+"""Denoisers whose configuration their pipeline reads when it is put together: they are there without weights until then."""
 
 
 def _clip(pipeline: DiffusionPipeline, caption: str) -> Tensor:
@@ -55,6 +57,34 @@ def _wan(pipeline: DiffusionPipeline, caption: str) -> Tensor:
     return embedded
 
 
+def _ltx(pipeline: DiffusionPipeline, caption: str) -> Tensor:
+    words, mask, _, _ = pipeline.encode_prompt(caption, do_classifier_free_guidance=False, max_sequence_length=T5_LENGTH)
+    return _and_mask(words, mask)
+
+
+def _audioldm2(pipeline: DiffusionPipeline, caption: str) -> Tensor:
+    words, mask, generated = pipeline.encode_prompt(caption, pipeline.device, 1, do_classifier_free_guidance=False)
+    words = _and_mask(words, mask)
+    wide = max(words.shape[-1] - 1, generated.shape[-1])  # the mask stands behind the wider of both
+    words = torch.cat([functional.pad(words[..., :-1], (0, wide - words.shape[-1] + 1)), words[..., -1:]], dim=-1)
+    return torch.cat([functional.pad(generated, (0, wide + 1 - generated.shape[-1])), words], dim=1)
+
+
+def _stable_audio(pipeline: DiffusionPipeline, caption: str) -> Tensor:
+    """What its text encoder says; the pipeline projects it further by itself."""
+    ids = pipeline.tokenizer(caption, truncation=True, max_length=T5_LENGTH, return_tensors="pt").to(pipeline.device)
+    return _and_mask(pipeline.text_encoder(**ids)[0], ids.attention_mask)
+
+
+def _and_mask(words: Tensor, mask: Tensor) -> Tensor:
+    """Embeddings [1, L, D] and whether they are read [1, L], as `T5_LENGTH` queries of D + 1 features."""
+    read = mask[..., None].to(words.dtype)
+    queries = torch.cat([words * read, 2 * read - 1], dim=-1)[:, :T5_LENGTH]
+    left = T5_LENGTH - queries.shape[1]
+    nothing = functional.pad(torch.full_like(queries[:, :1, :1], -1), (words.shape[-1], 0))
+    return torch.cat([queries, nothing.expand(-1, left, -1)], dim=1)
+
+
 ENCODED: dict[str, Callable[[DiffusionPipeline, str], Tensor]] = {
     "StableDiffusionPipeline": _clip,
     "TextToVideoSDPipeline": _clip,
@@ -62,6 +92,9 @@ ENCODED: dict[str, Callable[[DiffusionPipeline, str], Tensor]] = {
     "StableDiffusionXLPipeline": _sdxl,
     "StableDiffusion3Pipeline": _sd3,
     "WanPipeline": _wan,
+    "LTXPipeline": _ltx,
+    "AudioLDM2Pipeline": _audioldm2,
+    "StableAudioPipeline": _stable_audio,
 }
 """By the name of the pipeline's class: a caption to [1, L, D]."""
 
@@ -75,10 +108,14 @@ class CaptionEncoder:
         self.name = named["_class_name"]
         if self.name not in ENCODED:
             raise InputError(f"No projection can be trained for a {self.name}. These can have one: {', '.join(ENCODED)}.")
-        left = {part: None for part in HEAVY if part in named}
-        self.pipeline = DiffusionPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, **left
-        ).to(device)
+        left: dict[str, StableAudioDiTModel | None] = {part: None for part in HEAVY if part in named}
+        if denoiser := CONFIGURED.get(self.name):
+            with torch.device("meta"):
+                left["transformer"] = denoiser.from_config(denoiser.load_config(folder / "transformer"))
+        self.pipeline = DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **left)
+        if denoiser:
+            self.pipeline.transformer = None
+        self.pipeline.to(device)
 
     @torch.inference_mode()
     def __call__(self, caption: str) -> Tensor:

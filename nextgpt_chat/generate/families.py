@@ -1,16 +1,17 @@
 """Pipelines of Diffusers that make media from noise, and what each is told: a caption, or prompt embeddings in the arrangement of its text encoders.
 
 Where a pipeline takes more than one tensor, a projection writes all of them as the queries of one, [1, L, D], as its function below takes them
-apart; of a query that is wider than its tensor, the first features count.
+apart; of a query that is wider than its tensor, the first features count. Where a pipeline leaves embeddings out by a mask, the last feature of a
+query says whether it is one to be read: more than nothing if so.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
+from torch.nn import functional
 
 GENERATED = 8
 """Embeddings that the language model in AudioLDM 2 generates."""
@@ -54,22 +55,33 @@ def _wan(_pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
 
 
 def _ltx(_pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
-    mask = torch.ones(prompt.shape[:2], dtype=torch.long, device=prompt.device)
-    return {"prompt_embeds": prompt, "prompt_attention_mask": mask, "max_sequence_length": prompt.shape[1]}
+    words, mask = _unmasked(prompt)
+    return {"prompt_embeds": words, "prompt_attention_mask": mask, "max_sequence_length": words.shape[1]}
 
 
 def _audioldm2(pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
-    """First those that the language model would generate, then those of T5."""
-    t5 = prompt[:, GENERATED:, : pipeline.text_encoder_2.config.d_model]
+    """First those that the language model would generate, then those of T5, of which the last is read: the pipeline makes the empty text as long."""
+    words, mask = _unmasked(prompt[:, GENERATED:])
+    length = int(mask[0].nonzero().max()) + 1
     return {
-        "prompt_embeds": t5,
+        "prompt_embeds": words[:, :length, : pipeline.text_encoder_2.config.d_model],
         "generated_prompt_embeds": prompt[:, :GENERATED, : pipeline.language_model.config.hidden_size],
-        "attention_mask": torch.ones(t5.shape[:2], dtype=torch.long, device=prompt.device),
+        "attention_mask": mask[:, :length],
     }
 
 
-def _stable_audio(_pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
-    return {"prompt_embeds": prompt, "attention_mask": torch.ones(prompt.shape[:2], dtype=torch.long, device=prompt.device)}
+def _stable_audio(pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
+    """The denoiser also attends to places that are left out, as zeros, and knows as many of them as the tokenizer has."""
+    words, mask = _unmasked(prompt)
+    left = pipeline.tokenizer.model_max_length - words.shape[1]
+    return {"prompt_embeds": functional.pad(words, (0, 0, 0, left)), "attention_mask": functional.pad(mask, (0, left))}
+
+
+def _unmasked(prompt: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings [1, L, D] and their mask [1, L] from queries of D + 1 features; the first is always read, since something must be."""
+    mask = (prompt[..., -1] > 0).long()
+    mask[:, 0] = 1
+    return prompt[..., :-1], mask
 
 
 FAMILIES = {

@@ -19,10 +19,10 @@ SHAPES = {"image": (32, 32, 3), "video": (9, 32, 32, 3), "audio": (16_000,)}
 QUERIES = {
     "StableDiffusionXLPipeline": (PLACES + 1, 32),
     "StableDiffusion3Pipeline": (PLACES + 12 + 1, 32),
-    "LTXPipeline": (12, 32),
+    "LTXPipeline": (12, 33),
     "WanPipeline": (12, 32),
-    "AudioLDM2Pipeline": (8 + 12, 32),
-    "StableAudioPipeline": (12, 4),
+    "AudioLDM2Pipeline": (8 + 12, 33),
+    "StableAudioPipeline": (12, 5),
 }
 """Queries and features that a projection would write for each."""
 
