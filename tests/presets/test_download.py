@@ -42,6 +42,20 @@ def preset(parts: Path, folder: Path, **changed: Any) -> Path:
     return path
 
 
+def test_the_presets_name_commits_and_of_a_repository_the_same_one() -> None:
+    found: dict[str, set[str]] = {}
+    for name in names():
+        for source in find_preset(name, Path("nowhere")).sources.values():
+            if source.repo:
+                found.setdefault(source.repo, set()).add(source.revision)
+    assert {repo for repo, revisions in found.items() if revisions == {"main"}} == {
+        "ChocoWu/nextgpt_7b_tiva_v0",
+        "cvssp/audioldm-l-full",
+    }
+    assert all(len(revisions) == 1 for revisions in found.values())
+    assert {len(revision) for revisions in found.values() for revision in revisions} == {len("main"), len(COMMIT)}
+
+
 def run(folder: Path, url: str, *words: object, **more: str) -> subprocess.CompletedProcess[str]:
     own = {
         "HF_ENDPOINT": url,
