@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfi
         save_file(_kept(published.input_projection), folder / "input_projection.safetensors")
         save_file(_kept(published.output_projections), folder / "output_projections.safetensors")
         report("encoder")
-        imagebind = from_published(sources.imagebind, encoder)
+        imagebind = from_published(sources.imagebind, replace(encoder, filled=published.newer))
         if (
             imagebind.config.embedding
             != published.input_projection["in_fc.weight" if published.newer else "llama_proj.weight"].shape[1]

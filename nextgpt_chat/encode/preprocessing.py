@@ -8,7 +8,13 @@ from torch import Tensor
 from nextgpt_chat.conversation import Media
 from nextgpt_chat.encode.imagebind import ImageBindConfig
 from nextgpt_chat.encode.mel import HOP, log_mel
-from nextgpt_chat.encode.published_preprocessing import frame_numbers, published_clip, published_image, published_sound
+from nextgpt_chat.encode.published_preprocessing import (
+    filled,
+    frame_numbers,
+    published_clip,
+    published_image,
+    published_sound,
+)
 from nextgpt_chat.media.stored import read_medium
 from nextgpt_chat.media.video_file import read_frames
 
@@ -32,7 +38,8 @@ def array_tensor(array: np.ndarray, kind: str, encoder: ImageBindConfig) -> Tens
     """
     published = encoder.form == "published"
     if kind == "image":
-        return (published_image if published else image_tensor)(array, encoder.image_size)
+        whole = filled(array) if encoder.filled else array
+        return (published_image if published else image_tensor)(whole, encoder.image_size)
     if kind == "video":
         return published_clip(array, encoder.image_size, encoder.frames) if published else video_tensor(array, encoder.image_size)
     return published_sound(array, encoder.audio_size) if published else audio_tensor(array, encoder.audio_size[0])

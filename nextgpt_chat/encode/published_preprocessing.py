@@ -36,6 +36,17 @@ def published_image(pixels: np.ndarray, size: int) -> Tensor:
     return _normalised(torch.from_numpy(cut).permute(2, 0, 1))
 
 
+def filled(pixels: np.ndarray) -> np.ndarray:
+    """Any picture, uint8 [H, W, 3], in the middle of a square of the mean colour, as NExT-GPT's later code shows pictures in training."""
+    height, width = pixels.shape[:2]
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    square = np.empty((side, side, 3), np.uint8)
+    square[:] = [int(255 * colour) for colour in COLOUR_MEAN]
+    square[top : top + height, left : left + width] = pixels
+    return square
+
+
 def published_clip(frames: np.ndarray, size: int, together: int) -> Tensor:
     """Frames uint8 [V * F, H, W, 3] of V stretches, F = `together` of each, as normalised views [3 V, F, 3, size, size]."""
     height, width = (math.floor(side / min(frames.shape[1:3]) * size) for side in frames.shape[1:3])

@@ -4,20 +4,23 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from nextgpt_chat.conversation import Conversation, Text, Turn
+from nextgpt_chat.conversation import Conversation, Image, Text, Turn
 from nextgpt_chat.convert.newer import is_newer, read_newer
 from nextgpt_chat.convert.write import Sources, convert
 from nextgpt_chat.encode.preprocessing import media_tensor
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, MediaReady
 from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.image_file import encode_png
 from nextgpt_chat.pipeline import Pipeline, load_pipeline
 from nextgpt_chat.reason.language_model import SignalGroup
 from nextgpt_chat.settings import ReplySettings
@@ -54,8 +57,10 @@ def test_at_true_size_the_names_and_shapes_are_those_of_the_later_code() -> None
 
 
 def test_a_picture_is_grouped_as_the_plain_computation_groups_it(made: Made, pipeline: Pipeline) -> None:
-    image = picture(pipeline.content)
-    patches = pipeline.imagebind.patch_embeddings(media_tensor(image, CONFIG)[None], "image")
+    pixels = np.random.default_rng(1).integers(0, 256, (10, 24, 3), np.uint8)
+    sha256, path = pipeline.content.put(encode_png(pixels, {}), "image/png")
+    image = Image(sha256, path, "image/png", width=24, height=10)
+    patches = pipeline.imagebind.patch_embeddings(media_tensor(image, replace(CONFIG, filled=True))[None], "image")
     torch.testing.assert_close(patches.norm(dim=-1), torch.ones(patches.shape[:2]))
     embedded = pipeline.encoder(image)  # type: ignore[misc]
     assert embedded.shape[1] == 8

@@ -1,13 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PillowImage
 
 from nextgpt_chat.conversation import Audio, Image, Video
 from nextgpt_chat.encode.imagebind import AUDIO, VISION, ImageBind, ImageBindConfig, Trunk
-from nextgpt_chat.encode.preprocessing import media_tensor
+from nextgpt_chat.encode.preprocessing import array_tensor, media_tensor
 from nextgpt_chat.encode.published_preprocessing import (
+    filled,
     frame_numbers,
     published_clip,
     published_image,
@@ -38,6 +41,17 @@ def test_pictures_are_those_of_torchvision(height: int, width: int) -> None:
     torch.testing.assert_close(
         found, torch.from_numpy(imagebind_reference(f"image {height}x{width}")), atol=0.5 / 255 / 0.26, rtol=0
     )
+
+
+@pytest.mark.parametrize(("height", "width"), PICTURES)
+def test_a_picture_is_filled_up_as_pillow_pastes_it_into_a_square(height: int, width: int) -> None:
+    shown, side = PillowImage.fromarray(picture(height, width)), max(height, width)
+    whole = PillowImage.new("RGB", (side, side), (122, 116, 104))  # the mean colour, whose fractions are cut off
+    whole.paste(shown, ((side - width) // 2, (side - height) // 2))
+    assert np.array_equal(filled(picture(height, width)), np.asarray(whole))
+    found = array_tensor(picture(height, width), "image", replace(ENCODER, filled=True))
+    assert torch.equal(found, published_image(np.asarray(whole), 28))
+    assert (height == width) == torch.equal(found, array_tensor(picture(height, width), "image", ENCODER))
 
 
 @pytest.mark.parametrize(("height", "width"), [(30, 47), (44, 29)])
