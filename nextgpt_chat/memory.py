@@ -13,8 +13,8 @@ from nextgpt_chat.errors import SetupError
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 CARDS = (8, 12, 16, 24, 48, 80)
 """GB of common GPUs."""
-HEADROOM = 2 * 10**9
-"""Bytes beside weights and cache for what is computed and for CUDA itself: an estimate; long clips take more."""
+HEADROOM = 10**9
+"""Bytes beside all that is counted: for CUDA itself, what its allocator leaves unused, and what encoder and language model compute in. An estimate."""
 
 
 UNREAD = ("__metadata__", "talker.", "token2wav.")
@@ -40,6 +40,8 @@ class Need:
     """Bytes of the parts of a model."""
 
     parts: dict[str, int]
+    computing: dict[str, int]
+    """What decoders take beside their weights while they work, by part."""
     cache: int
     """Keys and values of a conversation that is as long as can be."""
     rounded: dict[str, int]
@@ -47,15 +49,16 @@ class Need:
 
     def peaks(self) -> dict[str, int]:
         """Bytes of the GPU that are used at most, by way, with room to compute."""
-        decoders = [size for name, size in self.parts.items() if name.endswith(" decoder")]
-        largest = max(decoders, default=0)
+        decoders = {name: size for name, size in self.parts.items() if name.endswith(" decoder")}
+        working = max((size + self.computing.get(name, 0) for name, size in decoders.items()), default=0)
+        most = max(self.computing.values(), default=0)
         language, rest = self.parts["language model"], self.parts.get("projections", 0) + self.cache + HEADROOM
         encoder = self.parts.get("encoder", 0)
         return {
-            "whole": encoder + language + sum(decoders) + rest,
-            "decoders": encoder + language + largest + rest,
-            "tiers": max(encoder, language, largest) + rest,
-        } | {f"tiers-{number}": max(encoder, size, largest) + rest for number, size in self.rounded.items()}
+            "whole": encoder + language + sum(decoders.values()) + most + rest,
+            "decoders": encoder + language + working + rest,
+            "tiers": max(encoder, language, working) + rest,
+        } | {f"tiers-{number}": max(encoder, size, working) + rest for number, size in self.rounded.items()}
 
 
 def choose(wanted: Need, room: float) -> str | None:
@@ -78,6 +81,7 @@ def need(checkpoint: Checkpoint, precision: str) -> Need:
     sizes["projections"] = sum(_parameters_in(path) for path in files if path.is_file()) * BYTES["float32"]
     return Need(
         {name: size for name, size in sizes.items() if size},
+        {f"{kind} decoder": round(checkpoint.decoding[kind].memory * 10**9) for kind in checkpoint.made},
         _cache(checkpoint) * BYTES[precision],
         {number: _rounded(checkpoint, precision, weight, scale) for number, (weight, scale) in ROUNDED.items()},
     )

@@ -48,7 +48,7 @@ def choose_way(checkpoint: Checkpoint, precision: str, device: torch.device) -> 
     if not (way := choose(wanted, free)):
         raise SetupError(
             f"{checkpoint.title} needs {min(wanted.peaks().values()) / 10**9:.1f} GB of the GPU's memory at least, and {free / 10**9:.1f} GB are free. "
-            "End what else uses it, take a smaller model, or NEXTGPT_DEVICE=cpu."
+            "End what else uses it, take a smaller model, or NEXTGPT_DEVICE=cpu; NEXTGPT_FIT=tiers-int4 tries nevertheless."
         )
     return way
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.convert.write import DECODING
 from nextgpt_chat.doctor import examine, gpu_memory
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE
@@ -73,18 +74,35 @@ def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None
         "audio decoder": 2 * (739_139_080 + 83_653_863 + 125_302_016),
         "projections": 4 * 99_000_000,
     }
-    found = Need(parts, cache=2**30, rounded={"int8": 7_100_000_000, "int4": 4_250_000_000})
+    computing = {f"{kind} decoder": round(known["memory"] * 10**9) for kind, known in DECODING.items()}
+    found = Need(parts, computing, cache=2**30, rounded={"int8": 7_100_000_000, "int4": 4_250_000_000})
+    assert (
+        found.peaks()["tiers-int4"]
+        == sum(parts[name] for name in ("video decoder", "projections")) + 3_900_000_000 + 2**30 + HEADROOM
+    )
     assert {size: choose(found, size * 10**9) for size in CARDS} == {
-        8: "tiers-int4",
+        8: None,
         12: "tiers-int8",
-        16: "tiers-int8",
-        24: "decoders",
+        16: "tiers",
+        24: "tiers",
         48: "whole",
         80: "whole",
     }
     peaks = list(found.peaks().values())
     assert list(found.peaks()) == list(WAYS)
     assert peaks == sorted(peaks, reverse=True)
+
+
+def test_room_to_compute_in_is_counted_with_the_decoder_that_needs_it() -> None:
+    parts = {"language model": 100, "image decoder": 30, "audio decoder": 50}
+    computing = {"image decoder": 45, "audio decoder": 5}
+    found = {way: peak - HEADROOM for way, peak in Need(parts, computing, cache=7, rounded={"int4": 20}).peaks().items()}
+    assert found == {
+        "whole": 100 + 30 + 50 + 45 + 7,
+        "decoders": 100 + 30 + 45 + 7,
+        "tiers": 100 + 7,
+        "tiers-int4": 30 + 45 + 7,
+    }
 
 
 def test_too_large_a_model_is_told_before_it_is_loaded(tmp_path: Path) -> None:

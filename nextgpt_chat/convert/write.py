@@ -32,7 +32,7 @@ DECODERS: dict[str, type[DiffusionPipeline]] = {
     "audio": AudioLDMPipeline,
 }
 DECODING: dict[str, dict[str, Any]] = {
-    "image": {"steps": 50, "max_steps": 100, "guidance": 7.5, "max_guidance": 20.0, "size": 512},
+    "image": {"steps": 50, "max_steps": 100, "guidance": 7.5, "max_guidance": 20.0, "size": 512, "memory": 0.4},
     "video": {
         "steps": 50,
         "max_steps": 100,
@@ -44,6 +44,7 @@ DECODING: dict[str, dict[str, Any]] = {
         "min_frames": 16,
         "max_frames": 32,
         "frame_rate": 8,
+        "memory": 3.9,
     },
     "audio": {
         "steps": 50,
@@ -54,6 +55,7 @@ DECODING: dict[str, dict[str, Any]] = {
         "min_seconds": 1.0,
         "max_seconds": 9.0,
         "unit_prompt": False,
+        "memory": 0.1,
     },
 }
 """The defaults of the published demo."""
