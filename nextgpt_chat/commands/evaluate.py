@@ -39,7 +39,10 @@ def main(
         On, typer.Option(help="Held-out scenes of Tinyland, or a folder of yours in the layout of COCO, AudioCaps or MSR-VTT.")
     ] = On.TINYLAND,
     out: Annotated[Path, typer.Option(help="Folder for scores, plots and pictures.")] = Path("runs/evaluation"),
-    scenes: Annotated[int, typer.Option(min=1, help="Held-out scenes or dialogues in each task, on tinyland.")] = 200,
+    scenes: Annotated[int, typer.Option(min=1, help="Held-out scenes in each task, on tinyland.")] = 200,
+    dialogues: Annotated[
+        int | None, typer.Option(min=1, help="Dialogues and choices of modality.", show_default="as many as scenes")
+    ] = None,
     folder: Annotated[Path | None, typer.Option(help="Your folder, on coco, audiocaps and msrvtt.")] = None,
     split: Annotated[
         str | None, typer.Option(help="Part of the set in your folder.", show_default="val2017 of coco, test of the others")
@@ -74,10 +77,12 @@ def main(
         task = evaluate_folder.Task(on, folder, split or LAYOUTS[on].split, count or ITEMS, seed, random_weights)
         sys.stdout.write(folder_table(evaluate_folder.run(checkpoint, out, task, settings)))
         return
-    scores = run(checkpoint, out, scenes, seed, random_weights, settings.device, matrix)
+    talks = dialogues or scenes
+    scores = run(checkpoint, out, scenes, talks, seed, random_weights, settings.device, matrix)
     sys.stdout.write(table(scores))
     if card:
-        random = run(checkpoint, out / "random", min(scenes, RANDOM_SCENES), seed, True, settings.device)
+        few = min(scenes, RANDOM_SCENES)
+        random = run(checkpoint, out / "random", few, few, seed, True, settings.device)
         for name in ("scores.json", "scores.png", "matrix.png", "samples.png"):
             shutil.copyfile(out / name, checkpoint.folder / name)
         sys.stdout.write(f"\n{write_card(checkpoint, scores, random)} is written.\n")

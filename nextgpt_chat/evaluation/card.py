@@ -21,8 +21,8 @@ with LoRA and signal tokens, transformer output projections, and diffusion pipel
 
 ## Scores
 
-Measured by `nextgpt-chat evaluate --scenes $scenes --seed $seed --card` on scenes with held-out pairs only, $scenes per task; intervals are
-95 % bootstrap over scenes. `blind`: the same question without the medium. `shuffled`: the answers beside other scenes. The readers
+Measured by `nextgpt-chat evaluate --scenes $scenes --dialogues $dialogues --seed $seed --card` on scenes with held-out pairs only, $scenes per task,
+and on $dialogues dialogues and choices of modality; intervals are 95 % bootstrap over scenes. `blind`: the same question without the medium. `shuffled`: the answers beside other scenes. The readers
 of what is made are classical and share no code with the renderer; their own error on rendered truth stands beside the scores.
 
 $table
@@ -64,6 +64,7 @@ def write_card(checkpoint: Checkpoint, scores: dict[str, Any], random: dict[str,
             title=checkpoint.title,
             megabytes=f"{weights:.1f}",
             scenes=scores["scenes"],
+            dialogues=scores["dialogues"],
             seed=scores["seed"],
             table=table(scores),
             random_scenes=random["scenes"],

@@ -36,9 +36,17 @@ FAILURES = 6
 
 
 def run(
-    checkpoint: Checkpoint, out: Path, scenes: int, seed: int, random_weights: bool, device: str, cells_alone: bool = False
+    checkpoint: Checkpoint,
+    out: Path,
+    scenes: int,
+    dialogues: int,
+    seed: int,
+    random_weights: bool,
+    device: str,
+    cells_alone: bool = False,
 ) -> dict[str, Any]:
-    """Runs every task on `scenes` held-out scenes or dialogues; with `random_weights`, the same model before any training.
+    """Runs every task on `scenes` held-out scenes, and `dialogues` dialogues and choices of modality; with `random_weights`, the same model before
+    any training. What a task finds hangs on nothing but its own number and the seed.
 
     `cells_alone` leaves out retrieval, choice of modality and dialogues: what is then measured are kinds going in and kinds coming out.
     """
@@ -51,7 +59,8 @@ def run(
     made = list(checkpoint.made)
     readers, errors = calibrated(made, seed)
     bench = Bench(pipeline.reply, content, readers, seed)
-    scores: dict[str, Any] = {"model": checkpoint.name, "scenes": scenes, "seed": seed, "random_weights": random_weights}
+    scores: dict[str, Any] = {"model": checkpoint.name, "scenes": scenes, "dialogues": dialogues, "seed": seed}
+    scores |= {"random_weights": random_weights}
     scores |= {"readers": errors, "telling": {}, "making": {}, "turning": {}, "editing": {}, "mixing": {}}
     for kind in told:
         scores["telling"][kind] = _scored(_collect(telling, bench, scenes, kind), ("blind",), seed)
@@ -72,7 +81,7 @@ def run(
             scores["mixing"][mix] = share([record["right"] for record in _collect(mixing, bench, scenes, mix)])
     if not cells_alone:
         scores["retrieval"] = recalls(pipeline.imagebind, pipeline.language_model.tokenizer, told, seed)
-        scores |= _talking(bench, scenes, made)
+        scores |= _talking(bench, dialogues, made)
     result: dict[str, Any] = plain(scores)
     (out / "scores.json").write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     plot(result, out / "scores.png")
@@ -82,14 +91,14 @@ def run(
     return result
 
 
-def _talking(bench: Bench, scenes: int, made: Sequence[str]) -> dict[str, Any]:
+def _talking(bench: Bench, dialogues: int, made: Sequence[str]) -> dict[str, Any]:
     """Scores of what goes beyond one medium: the choice of modality, and dialogues."""
     scores: dict[str, Any] = {}
-    chose = _collect(choosing, bench, scenes, made)
+    chose = _collect(choosing, bench, dialogues, made)
     wanted = sum(record["wanted"] for record in chose) / len(chose)
     scores["choosing"] = {"model": share([float(record["right"]) for record in chose]), "always the same": max(wanted, 1 - wanted)}
     scores["choosing"]["outside"] = share([float(record["right"]) for record in chose if record["intent"] == "outside"] or [0.0])
-    followed = _collect(following, bench, scenes, made)
+    followed = _collect(following, bench, dialogues, made)
     scores["following"] = {name: share([float(record[name]) for record in followed]) for name in ("words", "media")}
     groups = [step["groups"] for record in followed for step in record["steps"]]
     scores["following"] |= {"replies": len(groups), "wrong groups": groups.count(False)}

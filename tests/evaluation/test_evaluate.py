@@ -20,7 +20,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("evaluation")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "CALIBRATION", dict.fromkeys(evaluate.CALIBRATION, 200))
-        found = evaluate.run(find_checkpoint(CHECKPOINT.parent, "tinyland"), out, 2, 5, False, "cpu")
+        found = evaluate.run(find_checkpoint(CHECKPOINT.parent, "tinyland"), out, 2, 3, 5, False, "cpu")
     assert json.loads((out / "scores.json").read_text(encoding="utf-8")) == found
     assert all((out / name).stat().st_size > 1000 for name in ("scores.png", "matrix.png", "samples.png"))
     return found
@@ -31,6 +31,8 @@ def test_every_kind_that_the_model_knows_is_measured_beside_its_baselines(scores
     kinds = [kind for kind in find_checkpoint(CHECKPOINT.parent, "tinyland").outputs if kind != "text"]
     assert list(scores["telling"]) == list(scores["making"]) == list(scores["editing"]) == kinds
     assert list(scores["mixing"]) == (["in", "image", "video"] if "audio" in kinds else [])
+    assert scores["choosing"]["model"]["count"] == scores["following"]["words"]["count"] == 3
+    assert scores["editing"]["image"]["changed"]["count"] == 2
     assert scores["following"]["wrong groups"] <= scores["following"]["replies"]
     for kind in kinds:
         assert set(scores["telling"][kind]) == {"model", "blind", "shuffled", "chance"}
@@ -44,6 +46,7 @@ def test_the_card_shows_the_scores_with_their_baselines_and_names_what_is_weak(s
     weak["making"]["image"]["model"]["thing"]["value"] = 0.5
     card = write_card(checkpoint, weak, scores).read_text(encoding="utf-8")
     assert card.startswith(f"# {checkpoint.title}\n")
+    assert "`nextgpt-chat evaluate --scenes 2 --dialogues 3 --seed 5 --card`" in card
     assert "| picture → text | model | blind | shuffled | chance |" in card
     assert "- text → picture: thing is right in 50.0 %." in card
     assert "$" not in card
