@@ -32,7 +32,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
-from transformers import LlamaConfig, LlamaForCausalLM, SpeechT5HifiGan, SpeechT5HifiGanConfig
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE
@@ -167,6 +167,15 @@ SD35 = {
     "dual_attention_layers": tuple(range(13)),
     "qk_norm": "rms_norm",
 }
+QWEN = {
+    "vocab_size": 152_064,
+    "hidden_size": 3584,
+    "intermediate_size": 18_944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 32_768,
+}
 WORDS = [None, 768, 1024]
 AUDIOLDM2 = {
     "in_channels": 8,
@@ -190,6 +199,11 @@ PARTS: dict[str, tuple[Any, ...]] = {
     f"language model, {CONTEXT} embeddings at once": (
         lambda: LlamaForCausalLM(LlamaConfig(vocab_size=32_038, max_position_embeddings=CONTEXT)),
         [(1, CONTEXT, 4096)],
+        lambda model, read: model.lm_head(model.model(inputs_embeds=read, use_cache=False).last_hidden_state[:, -1]),
+    ),
+    "Qwen2.5 7B, 8192 embeddings at once": (
+        lambda: Qwen2ForCausalLM(Qwen2Config(**QWEN)),
+        [(1, 8192, 3584)],
         lambda model, read: model.lm_head(model.model(inputs_embeds=read, use_cache=False).last_hidden_state[:, -1]),
     ),
     "denoiser of pictures": (
@@ -222,12 +236,7 @@ PARTS: dict[str, tuple[Any, ...]] = {
             latents, torch.zeros(()), words, added_cond_kwargs={"text_embeds": pooled, "time_ids": size}
         ),
     ),
-    "SDXL, autoencoder, in full precision": (
-        vae(PICTURES, 3, 4, 1024),
-        [(1, 4, 128, 128)],
-        lambda model, latents: model.decode(latents),
-        torch.float,
-    ),
+    "SDXL, autoencoder": (vae(PICTURES, 3, 4, 1024), [(1, 4, 128, 128)], lambda model, latents: model.decode(latents)),
     "Stable Diffusion 3.5 medium, denoiser, 1024 by 1024": (
         lambda: SD3Transformer2DModel(**SD35),
         [(2, 16, 128, 128), (2, 333, 4096), (2, 2048)],

@@ -64,7 +64,8 @@ class Decoding(BaseModel):
     """How much noise covers the medium from which another one begins, as a share of all; 1 leaves nothing of it. For a clip with a first frame
     of its own, that is how much covers this frame."""
     memory: float = 1.0
-    """GB of a GPU that it takes beside its weights while it makes its largest medium. `benchmarks/memory_at_true_size.py` tells it of known ones."""
+    """GB of a GPU that it takes beside its weights in half precision while it makes its largest medium; `benchmarks/memory_at_true_size.py` tells it of
+    known ones."""
     unit_prompt: bool = True
     """Whether a sound's prompt embedding is scaled to length 1, as those of text are on which its decoder was trained."""
 

@@ -130,7 +130,7 @@ def _memory(checkpoint: Checkpoint, card: int | None) -> Iterator[Finding]:
     verdict = "." if way == "whole" else f", into which it fits so: {WAYS[way]}." if card and way else ", which is too little."
     yield Finding(
         f"As {precision}, {checkpoint.title} takes {whole / 10**9:.1f} GB here ({parts}, cache {wanted.cache / 10**9:.2f}, "
-        f"{(HEADROOM + max(wanted.computing.values(), default=0)) / 10**9:g} to compute in). {'The GPU' if card else 'This machine'} has {there / 10**9:.1f} GB{verdict}",
+        f"{(HEADROOM + wanted.most) / 10**9:.1f} to compute in). {'The GPU' if card else 'This machine'} has {there / 10**9:.1f} GB{verdict}",
         good=good,
     )
     on_card = need(checkpoint, checkpoint.precision)

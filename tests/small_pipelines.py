@@ -41,7 +41,7 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     GPT2Config,
-    GPT2LMHeadModel,
+    GPT2Model,
     PreTrainedTokenizerFast,
     RobertaTokenizer,
     SpeechT5HifiGan,
@@ -262,7 +262,7 @@ def audioldm2() -> AudioLDM2Pipeline:
         text_encoder=ClapModel(ClapConfig(text_config=text.to_dict(), audio_config=audio.to_dict(), projection_dim=16)),
         text_encoder_2=_t5(32),
         projection_model=AudioLDM2ProjectionModel(text_encoder_dim=16, text_encoder_1_dim=32, langauge_model_dim=16),
-        language_model=GPT2LMHeadModel(
+        language_model=GPT2Model(  # as it was published
             GPT2Config(
                 vocab_size=300, n_embd=16, n_layer=1, n_head=2, n_positions=128, max_new_tokens=8, bos_token_id=1, eos_token_id=2
             )

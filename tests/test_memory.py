@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.memory_at_true_size import PARTS, peak
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.convert.write import DECODING
 from nextgpt_chat.doctor import examine, gpu_memory
@@ -19,6 +20,7 @@ from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.memory import CARDS, HEADROOM, WAYS, Need, choose, need
 from nextgpt_chat.pipeline import load_pipeline
+from nextgpt_chat.presets.preset import find_preset, names
 from nextgpt_chat.settings import Settings
 from tests.conftest import CHECKPOINT
 
@@ -58,7 +60,8 @@ def test_at_true_size_language_model_and_encoder_take_what_their_shapes_say(tmp_
     found = need(checkpoint, "float16")
     assert found.parts == {"encoder": 2 * 1_073_097_730, "language model": 2 * 6_738_726_912}
     assert found.cache == 2**30
-    assert found.peaks()["whole"] == sum(found.parts.values()) + 2**30 + HEADROOM
+    assert found.computing == {"language model": 2 * 2048 * (3 * 11_008 + 4 * 4096)}
+    assert found.peaks()["whole"] == sum(found.parts.values()) + found.most + 2**30 + HEADROOM
     layers = 6_738_726_912 - 2 * 32_038 * 4096 - 65 * 4096
     rows = 32 * (4 * 4096 + 2 * 11_008 + 4096)
     rest = 2 * (6_738_726_912 - layers)
@@ -74,7 +77,9 @@ def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None
         "audio decoder": 2 * (739_139_080 + 83_653_863 + 125_302_016),
         "projections": 4 * 99_000_000,
     }
-    computing = {f"{kind} decoder": round(known["memory"] * 10**9) for kind, known in DECODING.items()}
+    computing = {f"{kind} decoder": round(known["memory"] * 10**9) for kind, known in DECODING.items()} | {
+        "language model": 202_375_168
+    }
     found = Need(parts, computing, cache=2**30, rounded={"int8": 7_100_000_000, "int4": 4_250_000_000})
     assert (
         found.peaks()["tiers-int4"]
@@ -83,7 +88,7 @@ def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None
     assert {size: choose(found, size * 10**9) for size in CARDS} == {
         8: None,
         12: "tiers-int8",
-        16: "tiers",
+        16: "tiers-int8",
         24: "tiers",
         48: "whole",
         80: "whole",
@@ -95,14 +100,34 @@ def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None
 
 def test_room_to_compute_in_is_counted_with_the_decoder_that_needs_it() -> None:
     parts = {"language model": 100, "image decoder": 30, "audio decoder": 50}
-    computing = {"image decoder": 45, "audio decoder": 5}
+    computing = {"language model": 8, "image decoder": 45, "audio decoder": 5}
     found = {way: peak - HEADROOM for way, peak in Need(parts, computing, cache=7, rounded={"int4": 20}).peaks().items()}
     assert found == {
         "whole": 100 + 30 + 50 + 45 + 7,
         "decoders": 100 + 30 + 45 + 7,
-        "tiers": 100 + 7,
+        "tiers": 100 + 8 + 7,
         "tiers-int4": 30 + 45 + 7,
     }
+
+
+def test_what_is_computed_in_is_that_of_a_run_at_true_size() -> None:
+    parameters, most = peak(*PARTS["AudioLDM 2, autoencoder, 20 s"])
+    (memory,) = {
+        preset.description["decoding"]["audio"]["memory"]
+        for preset in (find_preset(name, Path("nowhere")) for name in names())
+        if preset.description and preset.sources["audio_decoder"].repo == "cvssp/audioldm2"
+    }
+    assert parameters == 55_376_873
+    assert round(most / 10**9, 1) == memory
+    _, most = peak(*PARTS["language model, 2048 embeddings at once"])
+    assert most == pytest.approx(202_375_168, rel=0.1)
+
+
+def test_in_full_precision_twice_as_much_is_computed_in() -> None:
+    checkpoint = read_checkpoint(CHECKPOINT)
+    half, full = need(checkpoint, "bfloat16").computing, need(checkpoint, "float32").computing
+    assert full == {name: 2 * size for name, size in half.items()}
+    assert full["image decoder"] == 2 * round(checkpoint.decoding["image"].memory * 10**9)
 
 
 def test_too_large_a_model_is_told_before_it_is_loaded(tmp_path: Path) -> None:

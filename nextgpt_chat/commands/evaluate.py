@@ -41,7 +41,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for scores, plots and pictures.")] = Path("runs/evaluation"),
     scenes: Annotated[int, typer.Option(min=1, help="Held-out scenes in each task, on tinyland.")] = 200,
     dialogues: Annotated[
-        int | None, typer.Option(min=1, help="Dialogues and choices of modality.", show_default="as many as scenes")
+        int | None, typer.Option(min=1, help="Dialogues and choices of modality, on tinyland.", show_default="as many as scenes")
     ] = None,
     folder: Annotated[Path | None, typer.Option(help="Your folder, on coco, audiocaps and msrvtt.")] = None,
     split: Annotated[
@@ -66,6 +66,8 @@ def main(
     if on is On.TINYLAND and (folder or split or count):
         sets = ", ".join(LAYOUTS)
         raise InputError(f"--folder, --split and --count are for a folder of yours; say in which layout it is with --on: {sets}.")
+    if dialogues and (matrix or on is not On.TINYLAND):
+        raise InputError("--dialogues is for tinyland, and for the evaluation of all of it, without --matrix.")
     if card and matrix:
         raise InputError("The model card shows all scores: leave out --matrix.")
     if on is not On.TINYLAND and (folder is None or card or matrix):
@@ -77,12 +79,21 @@ def main(
         task = evaluate_folder.Task(on, folder, split or LAYOUTS[on].split, count or ITEMS, seed, random_weights)
         sys.stdout.write(folder_table(evaluate_folder.run(checkpoint, out, task, settings)))
         return
-    talks = dialogues or scenes
-    scores = run(checkpoint, out, scenes, talks, seed, random_weights, settings.device, matrix)
+    device, talks = settings.device, dialogues or scenes
+    scores = run(
+        checkpoint,
+        out,
+        scenes=scenes,
+        dialogues=talks,
+        seed=seed,
+        random_weights=random_weights,
+        device=device,
+        cells_alone=matrix,
+    )
     sys.stdout.write(table(scores))
     if card:
         few = min(scenes, RANDOM_SCENES)
-        random = run(checkpoint, out / "random", few, few, seed, True, settings.device)
+        random = run(checkpoint, out / "random", scenes=few, dialogues=few, seed=seed, random_weights=True, device=device)
         for name in ("scores.json", "scores.png", "matrix.png", "samples.png"):
             shutil.copyfile(out / name, checkpoint.folder / name)
         sys.stdout.write(f"\n{write_card(checkpoint, scores, random)} is written.\n")

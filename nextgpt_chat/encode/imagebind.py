@@ -62,7 +62,7 @@ class ImageBindConfig:
     image_size: int = 80
     """Pixels, both ways, of the pictures that the vision tower sees."""
     filled: bool = False
-    """Whether a picture is filled up to a square before, instead of being cut to one; of the published form, as NExT-GPT's later code trains it."""
+    """Whether a picture is filled up to a square before, instead of being cut to one: as the training scripts of NExT-GPT's later code ask for."""
     stem: tuple[int, ...] = (32, 64)
     """Channels of the strided convolutions before the last one; each halves the picture. Their normalisation is over the batch:
     the statistics of a single picture are ruled by its background and hide colours."""

@@ -37,7 +37,7 @@ def published_image(pixels: np.ndarray, size: int) -> Tensor:
 
 
 def filled(pixels: np.ndarray) -> np.ndarray:
-    """Any picture, uint8 [H, W, 3], in the middle of a square of the mean colour, as NExT-GPT's later code shows pictures in training."""
+    """Any picture, uint8 [H, W, 3], in the middle of a square of the mean colour, as the training scripts of NExT-GPT's later code show pictures."""
     height, width = pixels.shape[:2]
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2

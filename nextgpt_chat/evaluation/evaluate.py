@@ -38,6 +38,7 @@ FAILURES = 6
 def run(
     checkpoint: Checkpoint,
     out: Path,
+    *,
     scenes: int,
     dialogues: int,
     seed: int,
@@ -59,8 +60,8 @@ def run(
     made = list(checkpoint.made)
     readers, errors = calibrated(made, seed)
     bench = Bench(pipeline.reply, content, readers, seed)
-    scores: dict[str, Any] = {"model": checkpoint.name, "scenes": scenes, "dialogues": dialogues, "seed": seed}
-    scores |= {"random_weights": random_weights}
+    scores: dict[str, Any] = {"model": checkpoint.name, "scenes": scenes, "seed": seed, "random_weights": random_weights}
+    scores |= {} if cells_alone else {"dialogues": dialogues}
     scores |= {"readers": errors, "telling": {}, "making": {}, "turning": {}, "editing": {}, "mixing": {}}
     for kind in told:
         scores["telling"][kind] = _scored(_collect(telling, bench, scenes, kind), ("blind",), seed)

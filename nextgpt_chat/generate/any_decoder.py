@@ -11,7 +11,7 @@ from scipy.signal import resample_poly
 from torch import Tensor
 
 from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, after_step, save_memory, step_done
-from nextgpt_chat.generate.families import FAMILIES
+from nextgpt_chat.generate.families import FAMILIES, own_parts
 from nextgpt_chat.media.audio_file import RATE
 
 
@@ -32,9 +32,9 @@ class AnyDecoder:
     ) -> None:
         """Loads a standard pipeline folder; nothing is fetched. `family` is the name of its class; without `width`, what is seen is square."""
         self.family = FAMILIES[family]
-        self.pipeline = DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype).to(
-            device
-        )
+        self.pipeline = DiffusionPipeline.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, **own_parts(family, folder, dtype)
+        ).to(device)
         self.pipeline.set_progress_bar_config(disable=True)
         self.device, self.dtype = device, dtype
         if self.family.kind == "video":

@@ -7,6 +7,7 @@ feature, 1 if it is read and -1 if it is not, and those that are left out are ze
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline, StableAudioDiTModel
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nextgpt_chat.errors import InputError
+from nextgpt_chat.generate.families import own_parts
 
 T5_LENGTH = 64
 """Tokens of a caption that T5 reads here; it could read more, and a projection would have to write as many."""
@@ -64,10 +66,9 @@ def _ltx(pipeline: DiffusionPipeline, caption: str) -> Tensor:
 
 def _audioldm2(pipeline: DiffusionPipeline, caption: str) -> Tensor:
     words, mask, generated = pipeline.encode_prompt(caption, pipeline.device, 1, do_classifier_free_guidance=False)
-    words = _and_mask(words, mask)
-    wide = max(words.shape[-1] - 1, generated.shape[-1])  # the mask stands behind the wider of both
-    words = torch.cat([functional.pad(words[..., :-1], (0, wide - words.shape[-1] + 1)), words[..., -1:]], dim=-1)
-    return torch.cat([functional.pad(generated, (0, wide + 1 - generated.shape[-1])), words], dim=1)
+    wide = max(words.shape[-1], generated.shape[-1])
+    words, generated = (functional.pad(tensor, (0, wide - tensor.shape[-1])) for tensor in (words, generated))
+    return torch.cat([functional.pad(generated, (0, 1)), _and_mask(words, mask)], dim=1)
 
 
 def _stable_audio(pipeline: DiffusionPipeline, caption: str) -> Tensor:
@@ -80,9 +81,8 @@ def _and_mask(words: Tensor, mask: Tensor) -> Tensor:
     """Embeddings [1, L, D] and whether they are read [1, L], as `T5_LENGTH` queries of D + 1 features."""
     read = mask[..., None].to(words.dtype)
     queries = torch.cat([words * read, 2 * read - 1], dim=-1)[:, :T5_LENGTH]
-    left = T5_LENGTH - queries.shape[1]
     nothing = functional.pad(torch.full_like(queries[:, :1, :1], -1), (words.shape[-1], 0))
-    return torch.cat([queries, nothing.expand(-1, left, -1)], dim=1)
+    return torch.cat([queries, nothing.expand(-1, T5_LENGTH - queries.shape[1], -1)], dim=1)
 
 
 ENCODED: dict[str, Callable[[DiffusionPipeline, str], Tensor]] = {
@@ -108,11 +108,11 @@ class CaptionEncoder:
         self.name = named["_class_name"]
         if self.name not in ENCODED:
             raise InputError(f"No projection can be trained for a {self.name}. These can have one: {', '.join(ENCODED)}.")
-        left: dict[str, StableAudioDiTModel | None] = {part: None for part in HEAVY if part in named}
+        parts: dict[str, Any] = {part: None for part in HEAVY if part in named} | own_parts(self.name, folder, dtype)
         if denoiser := CONFIGURED.get(self.name):
             with torch.device("meta"):
-                left["transformer"] = denoiser.from_config(denoiser.load_config(folder / "transformer"))
-        self.pipeline = DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **left)
+                parts["transformer"] = denoiser.from_config(denoiser.load_config(folder / "transformer"))
+        self.pipeline = DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **parts)
         if denoiser:
             self.pipeline.transformer = None
         self.pipeline.to(device)

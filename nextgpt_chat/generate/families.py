@@ -7,11 +7,14 @@ query says whether it is one to be read: more than nothing if so.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 from torch.nn import functional
+from transformers import GPT2LMHeadModel
 
 GENERATED = 8
 """Embeddings that the language model in AudioLDM 2 generates."""
@@ -60,7 +63,8 @@ def _ltx(_pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
 
 
 def _audioldm2(pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
-    """First those that the language model would generate, then those of T5, of which the last is read: the pipeline makes the empty text as long."""
+    """First those that the language model would generate, then those of T5, cut behind the last that is read: the pipeline makes the empty text as
+    long."""
     words, mask = _unmasked(prompt[:, GENERATED:])
     length = int(mask[0].nonzero().max()) + 1
     return {
@@ -73,8 +77,8 @@ def _audioldm2(pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
 def _stable_audio(pipeline: DiffusionPipeline, prompt: Tensor) -> dict[str, Any]:
     """The denoiser also attends to places that are left out, as zeros, and knows as many of them as the tokenizer has."""
     words, mask = _unmasked(prompt)
-    left = pipeline.tokenizer.model_max_length - words.shape[1]
-    return {"prompt_embeds": functional.pad(words, (0, 0, 0, left)), "attention_mask": functional.pad(mask, (0, left))}
+    more = pipeline.tokenizer.model_max_length - words.shape[1]
+    return {"prompt_embeds": functional.pad(words, (0, 0, 0, more)), "attention_mask": functional.pad(mask, (0, more))}
 
 
 def _unmasked(prompt: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,6 +86,15 @@ def _unmasked(prompt: Tensor) -> tuple[Tensor, Tensor]:
     mask = (prompt[..., -1] > 0).long()
     mask[:, 0] = 1
     return prompt[..., :-1], mask
+
+
+def own_parts(name: str, folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """Parts of a pipeline that are not of the class that its `model_index.json` names: AudioLDM 2 was published with a GPT-2 without its head, of
+    which Transformers no longer generates embeddings."""
+    if name != "AudioLDM2Pipeline":
+        return {}
+    part = folder / "language_model"
+    return {"language_model": GPT2LMHeadModel.from_pretrained(part, local_files_only=True, use_safetensors=True, dtype=dtype)}
 
 
 FAMILIES = {

@@ -37,7 +37,7 @@ DESCRIPTION = {
     "outputs": ["text", "image", "video", "audio"],
     "context": 384,
 }
-BOUNDS = {"steps": 20, "max_steps": 50, "guidance": 2.5, "max_guidance": 8.0}
+BOUNDS = {"steps": 20, "max_steps": 50, "guidance": 2.5, "max_guidance": 8.0, "memory": 0.1}
 DECODING = {
     "image": {**BOUNDS, "size": 80, "strength": 0.6},
     "video": {

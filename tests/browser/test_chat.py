@@ -131,7 +131,7 @@ def finished(page: Page, replies: int) -> None:
 
 
 def painted(page: Page, pictures: int) -> None:
-    """Waits until that many pictures of the chat, and no more, are loaded and visible: a reply that ends draws its messages anew."""
+    """Waits until as many pictures of the chat are loaded and visible: a reply that ends draws its messages anew."""
     loaded = "[...document.querySelectorAll('#chat img')].filter(i => i.naturalWidth > 0 && i.getBoundingClientRect().width > 40)"
     page.wait_for_function(f"n => {loaded}.length === n", arg=pictures, timeout=PATIENCE)
 

@@ -20,7 +20,8 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("evaluation")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "CALIBRATION", dict.fromkeys(evaluate.CALIBRATION, 200))
-        found = evaluate.run(find_checkpoint(CHECKPOINT.parent, "tinyland"), out, 2, 3, 5, False, "cpu")
+        checkpoint = find_checkpoint(CHECKPOINT.parent, "tinyland")
+        found = evaluate.run(checkpoint, out, scenes=2, dialogues=3, seed=5, random_weights=False, device="cpu")
     assert json.loads((out / "scores.json").read_text(encoding="utf-8")) == found
     assert all((out / name).stat().st_size > 1000 for name in ("scores.png", "matrix.png", "samples.png"))
     return found

@@ -79,6 +79,8 @@ def check_scores(scores: dict[str, Any], broken: str, table: str) -> None:
     [
         (["--on", "coco"], "Say where your folder of COCO is: nextgpt-chat evaluate --on coco --folder PATH"),
         (["--on", "msrvtt", "--folder", "x", "--card"], "--card and --matrix are for Tinyland"),
+        (["--on", "coco", "--folder", "x", "--dialogues", "3"], "--dialogues is for tinyland"),
+        (["--matrix", "--dialogues", "3"], "--dialogues is for tinyland"),
         (["--count", "5"], "say in which layout it is with --on: coco, audiocaps, msrvtt"),
         (["--on", "coco", "--folder", "/nowhere"], "There is no folder /nowhere"),
     ],
