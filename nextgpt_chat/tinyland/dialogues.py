@@ -104,7 +104,8 @@ def dialogue(rng: random.Random, turns: int, new_scene: NewScene = training_scen
     seen: list[Medium] = []
     while len(exchanges) < turns:
         exchange = follow_up(rng, seen, kinds) if seen and rng.random() < 0.72 else None
-        exchange = exchange or opening(rng, not seen, new_scene, kinds)
+        first = not any(earlier.shown or earlier.made for earlier in exchanges)
+        exchange = exchange or opening(rng, first, new_scene, kinds)
         exchanges.append(replace(exchange, ask=as_typed(exchange.ask, rng)))
         seen += [*exchange.shown, *exchange.made]
         if exchange.intent == "which":
@@ -127,7 +128,10 @@ def distracted_dialogue(
         dice = rng.random()
         sound = turn(medium, "audio", rng) if medium.kind != "audio" and "audio" in kinds and len(exchanges) + 1 < turns else None
         if dice < 0.15 and sound:
-            exchanges += [sound, edit(medium, rng, ONLY_SEEN[medium.kind])]
+            exchanges.append(sound)
+            if len(exchanges) + 1 < turns and rng.random() < 0.5:
+                exchanges.append(describe(sound.made[0], rng))
+            exchanges.append(edit(medium, rng, ONLY_SEEN[medium.kind]))
             medium = exchanges[-1].made[0]
         elif dice < 0.4:
             exchanges.append(question(medium, rng, "whether"))

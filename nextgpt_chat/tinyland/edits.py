@@ -45,7 +45,7 @@ AGAIN = ("again", "again please", "another one", "try again", "once again", "the
 REMOVE = ("remove {them}", "remove {the}", "take {the} away", "delete {them}", "take {them} out")
 NOTHING_LEFT = "Then nothing is left. Ask me for something else."
 TURNS = {
-    ("image", "audio"): ("what {do} {pro} sound like?", "let me hear {them}", "what sound {do} {pro} make?", "play the sound", "can i hear {them}?", "how {do} {pro} sound?", "and the sound?"),
+    ("image", "audio"): ("what {do} {pro} sound like?", "what {do} {this} sound like?", "let me hear {them}", "what sound {do} {pro} make?", "play the sound", "can i hear {them}?", "how {do} {pro} sound?", "and the sound?"),
     ("image", "video"): ("animate {them}", "animate this", "make a clip of {them}", "a clip of {them}, please", "film {them}", "make {them} move", "and a clip?"),
     ("video", "image"): ("show me a picture of {them}", "a picture of {them}, please", "draw {them}", "make a picture of {them}", "and a picture?"),
     ("audio", "image"): ("show me", "show {them} to me", "what {do} {pro} look like?", "draw what you hear", "a picture of {them}, please", "what made this sound? show me", "show me what made this", "and a picture?"),
@@ -132,7 +132,10 @@ def turn(medium: Medium, kind: str, rng: random.Random) -> Exchange | None:
     made = Medium(kind, replace(scene, motion=OWN_MOTION[scene.thing] if kind == "video" else "stay"))
     if not may_become(medium, made):
         return None
-    ask = pick(rng, TURNS[medium.kind, kind]).format(them=them(scene), pro=pronoun(scene), do="does" if scene.count == 1 else "do")
+    one = scene.count == 1
+    ask = pick(rng, TURNS[medium.kind, kind]).format(
+        them=them(scene), pro=pronoun(scene), this="this" if one else "these", do="does" if one else "do"
+    )
     return Exchange(ask, here((made,), rng), made=(made,), start=moves, intent="turn")
 
 

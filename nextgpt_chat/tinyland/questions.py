@@ -45,6 +45,8 @@ DESCRIBE = {
         "what is in this recording?",
         "caption this",
         "what does this sound like?",
+        "what does it sound like?",
+        "how does it sound?",
     ),
 }
 TELLING = {"image": "I see {}.", "video": "I see {}.", "audio": "I hear {}."}

@@ -34,6 +34,9 @@ DECISIVE = 20.0
 """Weight of a word that hangs on a comparison."""
 NAMING = 5.0
 """Weight of a word that names an attribute; what stands around it is half chance, since most things can be said in several ways."""
+CHOOSING = 5.0
+"""Weight of the tokens by which a reply is of one kind or another: its first, which begins to tell, to show or to play, and that which ends it or
+asks for a medium."""
 TEXT_FIRST = 0.25
 """Share of messages whose media stand behind the text."""
 
@@ -170,9 +173,9 @@ def pad(prompts: list[Prompt], padding: int) -> Padded:
     return Padded(ids, mask, answer)
 
 
-def reply_weights(padded: Padded, form: PromptFormat) -> Tensor:
-    """Weight of each token in the loss of replies [B, L]: 1 where the model speaks, more where it names an attribute, most where one word
-    hangs on a comparison.
+def reply_weights(padded: Padded, form: PromptFormat, chooses: bool = True) -> Tensor:
+    """Weight of each token in the loss of replies [B, L]: 1 where the model speaks, more where it names an attribute, and if it `chooses` what it
+    makes, where it begins, ends or asks for a medium; most where one word hangs on a comparison.
 
     Those last words are "indeed" and the comma before "not" (see `dialogues`). At weight 1 the language model was still guessing them
     after 3,000 steps; with this weight it had learnt them after 400 steps of questions alone.
@@ -181,7 +184,13 @@ def reply_weights(padded: Padded, form: PromptFormat) -> Tensor:
     for words in (" indeed", ", not"):
         decisive |= _begins(padded.ids, form.text(words))
     named = torch.isin(padded.ids, torch.tensor([form.text(f" {name}")[0] for name in NAMES]))
-    return padded.answer * (1 + (NAMING - 1) * named + (DECISIVE - 1) * decisive)
+    choices = (form.end, form.groups.start, *form.groups.first)
+    chosen = torch.isin(padded.ids, torch.tensor([token for token in choices if token is not None]))
+    chosen |= padded.answer & ~functional.pad(padded.answer[:, :-1], (1, 0))
+    weights = torch.where(chosen & chooses, CHOOSING, 1.0)
+    for weight, tokens in ((NAMING, named), (DECISIVE, decisive)):
+        weights = weights.masked_fill(tokens, weight)
+    return padded.answer * weights
 
 
 def _begins(ids: Tensor, phrase: list[int]) -> Tensor:

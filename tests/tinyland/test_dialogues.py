@@ -136,6 +136,27 @@ def test_the_right_one_of_several_is_named() -> None:
     assert exchange.reply == "I hear two big cars roaring. It is the second one."
 
 
+def test_what_something_sounds_like_is_played_of_what_is_seen_said_of_what_is_heard_and_refused_where_nothing_is() -> None:
+    answers: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+    for exchanges in [*told(1200, 5), *told(6000, 1, seed=4)]:
+        last = "nothing"
+        for exchange in exchanges:
+            kinds = [medium.kind for medium in exchange.shown] or [last]
+            asked = exchange.ask.lower().rstrip("?.")
+            assert exchange.intent != "nothing" or kinds == ["nothing"]
+            if asked in ("what does it sound like", "what does this sound like", "how does it sound"):
+                answers.setdefault((asked, kinds[-1]), set()).add(tuple(medium.kind for medium in exchange.made))
+            last = [*kinds, *(medium.kind for medium in exchange.made)][-1]
+    assert answers == {
+        ("what does it sound like", "nothing"): {()},
+        **{
+            (f"{words} sound{like}", kind): {("audio",) if kind != "audio" else ()}
+            for words, like in (("what does it", " like"), ("what does this", " like"), ("how does it", ""))
+            for kind in KINDS
+        },
+    }
+
+
 def test_half_of_the_closed_questions_name_another_value() -> None:
     rng = random.Random(7)
     media = [new_medium(rng, rng.choice(KINDS), training_scenes) for _ in range(2000)]

@@ -1,11 +1,15 @@
 import random
 
+import pytest
 from transformers import AutoTokenizer
 
 from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.evaluation.readers.text import read_text
 from nextgpt_chat.reason.prompt import PromptFormat
-from nextgpt_chat.tinyland.exchange import Exchange
+from nextgpt_chat.tinyland.exchange import Exchange, Medium
+from nextgpt_chat.tinyland.scene import Scene
+from nextgpt_chat.training import talk
+from nextgpt_chat.training.base_parts.tokenizer import SIGNALS
 from nextgpt_chat.training.talk import (
     DECISIVE,
     NAMING,
@@ -20,18 +24,48 @@ from nextgpt_chat.training.talk import (
 from tests.conftest import CHECKPOINT
 
 
-def test_only_words_that_decide_or_name_weigh_more() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT / "llm")
-    form = PromptFormat(tokenizer, {"image": ("IMG", 4)}, input_tokens={"image": 1})
-    replies = ("It is pink indeed.", "They are red, not blue.", "I am in, on, not at.", "I see a cat in the middle.")
-    asked = ", not red indeed"
-    padded = pad([form.conversation(turns([Exchange(asked, reply)], random.Random(1))) for reply in replies], form.pad)
-    weights = reply_weights(padded, form)
+@pytest.fixture
+def form(monkeypatch: pytest.MonkeyPatch) -> PromptFormat:
+    """With a weight of choices that no other words have."""
+    monkeypatch.setattr(talk, "CHOOSING", 7.0)
+    return PromptFormat(AutoTokenizer.from_pretrained(CHECKPOINT / "llm"), SIGNALS, input_tokens={})
+
+
+def weighing(form: PromptFormat, exchange: Exchange, weight: float, chooses: bool = True) -> str:
+    """What of the reply has this weight."""
+    padded = pad([form.conversation(turns([exchange], random.Random(1), draws=chooses))], form.pad)
+    weights = reply_weights(padded, form, chooses)
     assert (weights[~padded.answer] == 0).all()
-    assert (weights == DECISIVE).sum(dim=1).tolist() == [1, 1, 1, 0]
-    assert tokenizer.decode(padded.ids[1][weights[1] == DECISIVE]) == ","
-    assert tokenizer.decode(padded.ids[0][weights[0] == NAMING]) == " pink"
-    assert tokenizer.decode(padded.ids[1][weights[1] == NAMING]) == " red blue"
+    assert (weights[padded.answer] >= 1).all()
+    found: str = form.tokenizer.decode(padded.ids[weights == weight])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("reply", "decides", "names", "chooses"),
+    [
+        ("It is pink indeed.", "indeed", "pink", "It</s>"),
+        ("They are red, not blue.", ",", "red blue", "They</s>"),
+        ("I am in, on, not at.", ",", "", "I</s>"),
+        ("I see a cat in the middle.", "", "a middle", "I</s>"),
+    ],
+)
+def test_words_that_decide_name_and_begin_or_end_weigh_more(
+    form: PromptFormat, reply: str, decides: str, names: str, chooses: str
+) -> None:
+    exchange = Exchange(", not red indeed", reply)
+    assert [weighing(form, exchange, weight).strip() for weight in (DECISIVE, NAMING, 7.0)] == [
+        decides,
+        names,
+        chooses,
+    ]
+
+
+def test_what_asks_for_media_weighs_more_where_media_are_made(form: PromptFormat) -> None:
+    made = (Medium("image", Scene("bird", "red")), Medium("audio", Scene("bird", "red")))
+    exchange = Exchange("draw", "Look.", made=made, start=True)
+    assert weighing(form, exchange, 7.0) == "Look[FROM][IMG0][FROM][AUD0]</s>"
+    assert weighing(form, exchange, 7.0, chooses=False) == ""
 
 
 def test_a_drill_is_strung_together_to_the_length_of_the_dialogues() -> None:

@@ -33,7 +33,7 @@ EXCHANGES, DISTRACTED, MIXES, COMPARISONS, REPEATED = 64, 40, 16, 12, 28
 """Exchanges of dialogues in a batch, of distracted ones, exchanges with several media, questions that ask for a comparison, and captions with
 any words to repeat: what repeats any word carries colour and thing each for itself, and so do the signal tokens later."""
 OTHER_WEIGHT = 0.1
-"""Weight of the words of people; those of replies weigh 1."""
+"""Weight of the words of people; those of replies weigh 1 or more."""
 
 
 def new_language_model(vocabulary: int) -> LlamaForCausalLM:
@@ -67,7 +67,8 @@ def train(folder: Path, parts: Path, seed: int, scale: float) -> None:
         dialogues = dialogue_batch(rng, EXCHANGES, DISTRACTED, rng.sample(drill, len(drill)))
         told = [form.conversation(turns(exchanges, rng, draws=False)) for exchanges in dialogues]
         padded = pad([captions_in_slots(prompt, form) for prompt in told], form.pad)
-        return {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer, "weights": reply_weights(padded, form)}
+        weights = reply_weights(padded, form, chooses=False)  # where a reply ends here, a medium follows later
+        return {"ids": padded.ids, "mask": padded.mask, "answer": padded.answer, "weights": weights}
 
     def losses(module: nn.Module, rows: dict[str, Tensor]) -> Losses:
         logits = module(input_ids=rows["ids"], attention_mask=rows["mask"]).logits
