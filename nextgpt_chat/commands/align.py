@@ -17,6 +17,7 @@ from nextgpt_chat.training import any_decode, any_encode, any_instruct
 from nextgpt_chat.training.loop import processes
 from nextgpt_chat.training.mosit_reader import read_dialogues
 from nextgpt_chat.training.pairs import Pair, read_pairs
+from nextgpt_chat.training.sharding import check_shared
 
 QUOTED = 3
 """Files that cannot be read and are named."""
@@ -58,6 +59,9 @@ def main(
     batch: Annotated[int | None, typer.Option(min=1, help="Pairs in a step, on each GPU; the paper's if left out.")] = None,
     rate: Annotated[float | None, typer.Option(min=0, help="Highest learning rate; the paper's if left out.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
+    shard: Annotated[
+        bool, typer.Option("--shard", help="Several GPUs hold the language model together, each a part of every layer (FSDP).")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option(help="Only say what it would take. No language model and no denoiser is loaded.")
     ] = False,
@@ -66,10 +70,19 @@ def main(
     nextgpt_chat align."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)
+    check_shared(shard)
     checkpoint = find_checkpoint(Settings().checkpoints, model)
     if stage == Stage.INSTRUCT:
         _instruct(
-            checkpoint, data or (), run / stage, epochs, batch or any_instruct.BATCH, rate or any_instruct.RATE, seed, dry_run
+            checkpoint,
+            data or (),
+            run / stage,
+            epochs,
+            batch or any_instruct.BATCH,
+            rate or any_instruct.RATE,
+            seed,
+            shard,
+            dry_run,
         )
         return
     if not pairs:
@@ -78,7 +91,7 @@ def main(
     if stage == Stage.ENCODE:
         if imagebind is None:
             raise InputError("Say where the encoder is: --imagebind imagebind_huge.pth, or the folder imagebind of another model.")
-        _encode(checkpoint, told, imagebind, run / stage, epochs, batch or any_encode.BATCH, rate, seed, dry_run)
+        _encode(checkpoint, told, imagebind, run / stage, epochs, batch or any_encode.BATCH, rate, seed, shard, dry_run)
         return
     named = sorted({pair.kind for pair in told})
     kinds = [kind for kind in named if checkpoint.prompt != "chat" or kind not in checkpoint.signals]
@@ -89,7 +102,7 @@ def main(
     for kind in kinds:
         captions = [pair.caption for pair in told if pair.kind == kind]
         plan = any_decode.plan_for(len(captions), epochs, batch or any_decode.BATCH, rate, processes().num_processes)
-        _report(kind, len(captions), any_decode.size(checkpoint, kind, plan))
+        _report(kind, len(captions), any_decode.size(checkpoint, kind, plan, several=_sharing(shard)))
         if not dry_run:
             any_decode.train(
                 find_checkpoint(Settings().checkpoints, model),
@@ -99,12 +112,21 @@ def main(
                 plan,
                 batch or any_decode.BATCH,
                 seed,
+                shard,
             )
             _say(f"{checkpoint.title} has signal tokens for this now: {kind}. The log and the curve are in {run / stage / kind}.")
 
 
 def _instruct(
-    checkpoint: Checkpoint, sources: Sequence[Path], run: Path, epochs: float, batch: int, rate: float, seed: int, dry_run: bool
+    checkpoint: Checkpoint,
+    sources: Sequence[Path],
+    run: Path,
+    epochs: float,
+    batch: int,
+    rate: float,
+    seed: int,
+    shard: bool,
+    dry_run: bool,
 ) -> None:
     any_instruct.check(checkpoint)
     if not sources:
@@ -113,10 +135,10 @@ def _instruct(
     told = [dialogue for source in sources for dialogue in read_dialogues(source, ContentStore(run / "media"), settings)]
     replies = sum(len(dialogue) // 2 for dialogue in told)
     plan = any_instruct.plan_for(replies, epochs, batch, rate, processes().num_processes)
-    _report("replies", replies, any_instruct.size(checkpoint, plan))
+    _report("replies", replies, any_instruct.size(checkpoint, plan, _sharing(shard)))
     if dry_run:
         return
-    count = any_instruct.train(checkpoint, told, run, epochs, batch, rate, seed)
+    count = any_instruct.train(checkpoint, told, run, epochs, batch, rate, seed, shard)
     _say(f"{checkpoint.title} has learnt from {count:,} of {replies:,} replies. The log and the curve are in {run}.")
 
 
@@ -129,19 +151,25 @@ def _encode(
     batch: int,
     rate: float,
     seed: int,
+    shard: bool,
     dry_run: bool,
 ) -> None:
     any_encode.check(checkpoint)
     plan = any_encode.plan_for(len(told), epochs, batch, rate, processes().num_processes)
-    _report("pairs", len(told), any_encode.size(checkpoint, imagebind, plan))
+    _report("pairs", len(told), any_encode.size(checkpoint, imagebind, plan, _sharing(shard)))
     if dry_run:
         return
-    read = any_encode.train(checkpoint, imagebind, told, run, epochs, batch, rate, seed)
+    read = any_encode.train(checkpoint, imagebind, told, run, epochs, batch, rate, seed, shard)
     if read.skipped:
         _say(f"{len(read.skipped):,} files could not be read. The first: {'; '.join(read.skipped[:QUOTED])}")
     _say(
         f"{checkpoint.title} takes {', '.join(sorted({pair.kind for pair in read.pairs}))} now. The log and the curve are in {run}."
     )
+
+
+def _sharing(shard: bool) -> int:
+    """How many processes hold one language model."""
+    return processes().num_processes if shard else 1
 
 
 def _report(what: str, count: int, found: any_encode.Size) -> None:

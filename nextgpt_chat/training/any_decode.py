@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
 from nextgpt_chat.conversation import Text, Turn
@@ -28,11 +28,11 @@ from nextgpt_chat.generate.caption_embeddings import CaptionEncoder
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.interleave import interleave, signal_states
-from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.reason.signal_tokens import signal_names
 from nextgpt_chat.training.any_encode import DECAY, LONGEST, WARMUP, Size
 from nextgpt_chat.training.computed_once import claim, computed_once
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.sharding import check_shared, frozen, held, share
 
 RATE, BATCH = 4e-4, 8
 """Of the paper, for each GPU."""
@@ -62,15 +62,16 @@ def check(checkpoint: Checkpoint, kind: str) -> None:
         raise InputError(f"The output projections of {checkpoint.title} have another shape than {PROJECTION}.")
 
 
-def size(checkpoint: Checkpoint, kind: str, plan: Plan, shape: dict[str, int] | None = None) -> Size:
-    """Of a run; the language model is built on the `meta` device, and of the decoder the text encoders are loaded, to see what they write."""
+def size(checkpoint: Checkpoint, kind: str, plan: Plan, shape: dict[str, int] | None = None, several: int = 1) -> Size:
+    """Of a run of which `several` processes share the language model; that is built on the `meta` device, and of the decoder the text encoders are
+    loaded, to see what they write."""
     config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
     written = CaptionEncoder(checkpoint.part(f"{kind}_decoder"), torch.device("cpu"))("a caption").shape
     with torch.device("meta"):
         language = AutoModelForCausalLM.from_config(config)
         signals = Signals(language, SIGNALS[kind][1], written[1], written[2], shape or PROJECTION)
     whole, trained = (sum(parameter.numel() for parameter in module.parameters()) for module in (language, signals))
-    return Size(trained, whole + trained, 2 * whole + 16 * trained, plan.steps, 2 * written[1] * written[2])
+    return Size(trained, whole + trained, 2 * held(language, several) + 16 * trained, plan.steps, 2 * written[1] * written[2])
 
 
 class Signals(nn.Module):
@@ -140,12 +141,14 @@ def train(
     plan: Plan,
     batch: int,
     seed: int,
+    shared: bool = False,
 ) -> None:
     """Trains and writes into the checkpoint's folder: the language model with its new tokens, the projection, and the description.
 
-    An interrupted run goes on.
+    An interrupted run goes on. If `shared`, several processes hold the language model together.
     """
     check(checkpoint, kind)
+    check_shared(shared)
     device = processes().device
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     if processes().is_main_process:
@@ -153,8 +156,9 @@ def train(
         embed(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), device, dtype), run)
     processes().wait_for_everyone()
     wanted = Wanted(captions, np.load(run / "computed.npy", mmap_mode="r"))
-    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora, device, dtype)
-    language.model.requires_grad_(False)
+    language = frozen(checkpoint, lora=True, in_main_memory=shared)
+    if shared:
+        share(language)
     left = tuple(other for other in checkpoint.captions if other != kind)
     prefix, count = SIGNALS[kind]
     language.tokenizer.add_tokens(
@@ -167,7 +171,7 @@ def train(
     signals = Signals(language.model, count, queries, width, PROJECTION)
     trained = fit(signals, plan, batches(wanted, form, kind, batch), lambda module, rows: module(language.model, rows), run, seed)
     if processes().is_main_process:
-        _write(checkpoint, kind, trained, language, form.groups.ids[kind])
+        _write(checkpoint, kind, trained, language.tokenizer, form.groups.ids[kind])
     processes().wait_for_everyone()
 
 
@@ -206,12 +210,12 @@ def example(caption: str, kind: str, form: ChatPrompt, rng: random.Random, drawn
     return [*asked.ids, *said, *([] if drawn else form.ends[:1])], len(asked.ids)
 
 
-def _write(checkpoint: Checkpoint, kind: str, signals: Any, language: LanguageModel, ids: tuple[int, ...]) -> None:
-    """The language model is written beside the old one and takes its place when it is whole; a LoRA is merged by then."""
-    model, new = language.model, checkpoint.part("llm.new")
+def _write(checkpoint: Checkpoint, kind: str, signals: Any, tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> None:
+    """The language model is read once more, written beside the old one, and takes its place when it is whole; a LoRA is merged by then."""
+    model, new = frozen(checkpoint, lora=True, in_main_memory=True).model, checkpoint.part("llm.new")
     shutil.rmtree(new, ignore_errors=True)
-    if len(language.tokenizer) > model.get_input_embeddings().num_embeddings:
-        model.resize_token_embeddings(len(language.tokenizer), mean_resizing=False)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     if (
         model.get_input_embeddings().weight is model.get_output_embeddings().weight
     ):  # signal tokens are read as something else than chosen
@@ -222,7 +226,7 @@ def _write(checkpoint: Checkpoint, kind: str, signals: Any, language: LanguageMo
         table[list(ids)] = signals.embeddings.to(table.dtype).to(table.device)
         head[ids[0]] = signals.head.to(head.dtype).to(head.device)
     model.save_pretrained(new)
-    language.tokenizer.save_pretrained(new)
+    tokenizer.save_pretrained(new)
     path, weights = checkpoint.part(FILE_NAME), checkpoint.part("output_projections.safetensors")
     described = json.loads(path.read_text(encoding="utf-8"))
     shutil.copy(path, path.with_suffix(".before.json"))

@@ -25,12 +25,12 @@ from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_publish
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.interleave import interleave
-from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.training.alignment import save_weights
 from nextgpt_chat.training.computed_once import claim
 from nextgpt_chat.training.embedded_pairs import Embedded, embed
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pairs import Pair
+from nextgpt_chat.training.sharding import check_shared, frozen, held, share
 
 RATE, BATCH, DECAY, WARMUP = 4e-4, 18, 0.001, 0.1
 """Of the paper, for each GPU."""
@@ -70,15 +70,15 @@ def check(checkpoint: Checkpoint) -> None:
         )
 
 
-def size(checkpoint: Checkpoint, imagebind: Path, plan: Plan) -> Size:
-    """Of a run; models are built on the `meta` device."""
+def size(checkpoint: Checkpoint, imagebind: Path, plan: Plan, several: int = 1) -> Size:
+    """Of a run of which `several` processes share the language model; models are built on the `meta` device."""
     config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
     shape = encoder_config(imagebind)
     with torch.device("meta"):
         language, encoder = AutoModelForCausalLM.from_config(config), ImageBind(shape)
         projection = LinearProjection(shape.embedding, config.hidden_size)
     counts = [sum(parameter.numel() for parameter in module.parameters()) for module in (language, encoder, projection)]
-    return Size(counts[2], sum(counts), 2 * counts[0] + 16 * counts[2], plan.steps, 4 * shape.embedding)
+    return Size(counts[2], sum(counts), 2 * held(language, several) + 16 * counts[2], plan.steps, 4 * shape.embedding)
 
 
 def encoder_config(path: Path) -> ImageBindConfig:
@@ -100,13 +100,22 @@ def plan_for(pairs: int, epochs: float, batch: int, rate: float, several: int = 
 
 
 def train(
-    checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], run: Path, epochs: float, batch: int, rate: float, seed: int
+    checkpoint: Checkpoint,
+    imagebind: Path,
+    pairs: Sequence[Pair],
+    run: Path,
+    epochs: float,
+    batch: int,
+    rate: float,
+    seed: int,
+    shared: bool = False,
 ) -> Embedded:
     """Trains the projection and writes it, the encoder and what they change in the description into the checkpoint's folder.
 
-    An interrupted run goes on. Returns the pairs that could be read.
+    An interrupted run goes on. Returns the pairs that could be read. If `shared`, several processes hold the language model together.
     """
     check(checkpoint)
+    check_shared(shared)
     if processes().is_main_process:
         told = [f"{pair.kind} {pair.path} {pair.caption}" for pair in pairs]
         claim(run, "\n".join([checkpoint.revision(), str(imagebind.resolve()), f"{epochs} {batch} {rate} {seed}", *told]))
@@ -117,12 +126,13 @@ def train(
         embed(pairs, encoder, run)
     processes().wait_for_everyone()
     read = embed(pairs, encoder, run)
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora, device, dtype)
-    language.model.requires_grad_(False)
+    language = frozen(checkpoint, lora=True, in_main_memory=shared)
+    if shared:
+        share(language)
     form = ChatPrompt(
         language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
     )
+    torch.manual_seed(seed)
     projection = LinearProjection(config.embedding, language.hidden)
     make = batches(read, form, batch)
     plan = plan_for(len(read.pairs), epochs, batch, rate, processes().num_processes)

@@ -38,6 +38,7 @@ from nextgpt_chat.training.dialogue_examples import Example, batches, examples
 from nextgpt_chat.training.embedded_pairs import embed as embed_media
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pairs import Pair
+from nextgpt_chat.training.sharding import check_shared, frozen, held, share
 from nextgpt_chat.weights import load_into
 
 RATE, BATCH = 5e-4, 4
@@ -102,18 +103,18 @@ class Instructed(nn.Module):
         }
 
 
-def size(checkpoint: Checkpoint, plan: Plan) -> Size:
-    """Of a run; the language model is built on the `meta` device."""
+def size(checkpoint: Checkpoint, plan: Plan, several: int = 1) -> Size:
+    """Of a run of which `several` processes share the language model; that is built on the `meta` device."""
     config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
     with torch.device("meta"):
         language = AutoModelForCausalLM.from_config(config)
-        whole = sum(parameter.numel() for parameter in language.parameters())
+        whole, mine = sum(parameter.numel() for parameter in language.parameters()), held(language, several)
         tuned = get_peft_model(language, LoraConfig(**LORA))
         seen, made = _projections(checkpoint, config.hidden_size)
     learning = [one for one in tuned.parameters() if one.requires_grad]
     learning += [one for module in (seen, made) if module is not None for one in module.parameters()]
     trained = sum(parameter.numel() for parameter in learning)
-    return Size(trained, whole + trained, 2 * whole + 16 * trained, plan.steps, 0)
+    return Size(trained, whole + trained, 2 * mine + 16 * trained, plan.steps, 0)
 
 
 def _projections(checkpoint: Checkpoint, hidden: int) -> tuple[LinearProjection | None, nn.ModuleDict]:
@@ -130,11 +131,19 @@ def plan_for(replies: int, epochs: float, batch: int, rate: float, several: int 
 
 
 def train(
-    checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], run: Path, epochs: float, batch: int, rate: float, seed: int
+    checkpoint: Checkpoint,
+    told: Sequence[Sequence[Turn]],
+    run: Path,
+    epochs: float,
+    batch: int,
+    rate: float,
+    seed: int,
+    shared: bool = False,
 ) -> int:
     """Trains and writes the LoRA and the projections into the checkpoint's folder; returns from how many replies. A LoRA that is there already
-    learns on. An interrupted run goes on."""
+    learns on. An interrupted run goes on. If `shared`, several processes hold the language model together."""
     check(checkpoint)
+    check_shared(shared)
     ended = _ended_while_writing(checkpoint)
     processes().wait_for_everyone()
     if processes().is_main_process and ended:
@@ -145,7 +154,7 @@ def train(
     checkpoint = read_checkpoint(checkpoint.folder)
     device = processes().device
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    language = LanguageModel(checkpoint.part("llm"), None, device, dtype)
+    language = frozen(checkpoint, lora=False, in_main_memory=shared)
     form = ChatPrompt(
         language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
     )
@@ -167,6 +176,8 @@ def train(
     if checkpoint.signals:
         load_into(made, checkpoint.part("output_projections.safetensors"), device)
     model = Instructed(_tuned(language, checkpoint), seen, made)
+    if shared:
+        share(language, model)
     make = batches(found, form, media, wanted, batch)
     plan = plan_for(len(found), epochs, batch, rate, processes().num_processes)
     trained = fit(model, plan, make, lambda module, rows: module(rows), run, seed)
@@ -178,8 +189,7 @@ def train(
 
 def _tuned(language: LanguageModel, checkpoint: Checkpoint) -> PeftModel:
     """The language model with a LoRA that learns, in float32; everything else is frozen."""
-    language.model.requires_grad_(False)
-    if language.device.type != "cpu":  # activations are computed again in the backward pass instead of being kept
+    if processes().device.type != "cpu":  # activations are computed again in the backward pass instead of being kept
         language.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         language.model.enable_input_require_grads()
     with warnings.catch_warnings():

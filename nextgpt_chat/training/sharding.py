@@ -1,0 +1,71 @@
+"""A frozen language model that several processes hold together (FSDP, arXiv 2304.11277): each has a part of every layer, and gathers a layer while
+it is computed.
+
+Accelerate's own way asks for everything that is sharded to be prepared with what learns, and for GPUs. Here what learns is small, whole in every
+process and Accelerate's; only frozen layers are shared out, by PyTorch, on processors as on GPUs.
+"""
+
+import torch
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+from transformers import PreTrainedModel
+
+from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.errors import InputError
+from nextgpt_chat.reason.language_model import LanguageModel
+from nextgpt_chat.training.loop import processes
+
+NO_OTHERS = (
+    "One process alone has nobody to share the language model with. Start several: accelerate launch --module nextgpt_chat align …"
+)
+
+
+def check_shared(shared: bool) -> None:
+    """Raises `InputError` where something is to be `shared` and there is one process."""
+    if shared and processes().num_processes == 1:
+        raise InputError(NO_OTHERS)
+
+
+def frozen(checkpoint: Checkpoint, lora: bool, in_main_memory: bool) -> LanguageModel:
+    """The language model of a checkpoint, with its LoRA merged if `lora`, for training: frozen, in bfloat16 for a GPU, and there, or in main memory,
+    from where it is shared out."""
+    device = torch.device("cpu") if in_main_memory else processes().device
+    dtype = torch.float32 if processes().device.type == "cpu" else torch.bfloat16
+    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora if lora else None, device, dtype)
+    language.model.requires_grad_(False)
+    return language
+
+
+def share(language: LanguageModel, around: nn.Module | None = None) -> None:
+    """Shares the frozen weights of its layers out over all processes, all of which call this; what learns in them stays whole, and so do embeddings
+    and head. `around` is a module with the language model in it that is going to be trained: its gradients are added up without those weights."""
+    device = processes().device
+    mesh = init_device_mesh(device.type, (processes().num_processes,))
+    for layer in layers(language.model):
+        learning = {parameter for parameter in layer.parameters() if parameter.requires_grad}
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=learning)
+    whole = around or language.model
+    for part in whole.modules():
+        for tensors in (part._parameters, part._buffers):
+            for tensor in tensors.values():
+                if tensor is not None and not isinstance(tensor, DTensor):
+                    tensor.data = tensor.data.to(device)
+    language.device = device
+    parts = [name for name, parameter in whole.named_parameters() if isinstance(parameter, DTensor)]
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(whole, parts)
+
+
+def layers(language: PreTrainedModel) -> nn.ModuleList:
+    """Its blocks."""
+    found: nn.ModuleList = language.get_decoder().layers
+    return found
+
+
+def held(language: PreTrainedModel, several: int) -> int:
+    """Parameters that each of `several` processes holds of a language model that they share, with a layer that it has gathered."""
+    each = [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers(language)]
+    whole = sum(parameter.numel() for parameter in language.parameters())
+    return whole - sum(each) + sum(each) // several + (max(each) if several > 1 else 0)
