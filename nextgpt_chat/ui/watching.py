@@ -1,9 +1,11 @@
 """A conversation as it is seen: as it is stored, or with a reply that grows."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from nextgpt_chat.conversation import Media
 from nextgpt_chat.engine.follow import follow
 from nextgpt_chat.engine.models import Models
 from nextgpt_chat.errors import NotFoundError
@@ -75,7 +77,8 @@ class Watching:
         ]
         media = [medium for message in messages for medium in message.turn.media]
         if media and models[-1]:
-            chat[-1]["options"] = [{"value": text} for text in models[-1].follow_ups.get(media[-1].kind, ())]
+            fitting = models[-1].follow_ups.get(media[-1].kind, ())
+            chat[-1]["options"] = [{"value": text} for text in fitting if not says_already(media[-1], text)]
         return chat
 
     def _state(self, visit: Visit) -> str:
@@ -84,3 +87,9 @@ class Watching:
     def _waiting(self, visit: Visit, job: str) -> str:
         ahead = self.jobs.position(visit.user, job)
         return self._state(visit) or (visit.view.say("Waiting: {} before you.").format(ahead) if ahead else "")
+
+
+def says_already(medium: Media, suggestion: str) -> bool:
+    """Whether the last word of a suggestion, which is what it asks for, stands in the caption: "Make it blue" of something blue."""
+    said, asked = (re.findall(r"\w+", text.lower()) for text in (medium.caption or "", suggestion))
+    return bool(asked) and asked[-1] in said

@@ -100,7 +100,8 @@ def test_what_fits_now_is_said_by_one_press(page: Page) -> None:
     finished(page, 2)
     assert "Make it blue" in "".join(page.locator("#chat [data-testid=user]").all_inner_texts())
     holds(page, "a big blue bird")
-    assert page.get_by_role("button", name="Make it blue").count() == 1
+    assert page.get_by_role("button", name="Animate it").count() == 1
+    assert page.get_by_role("button", name="Make it blue").count() == 0  # it is blue now
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

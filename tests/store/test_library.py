@@ -57,6 +57,14 @@ def test_search_looks_at_titles_texts_and_captions(store: Opened, search: str, f
     assert titles(store, user, search) == found
 
 
+@pytest.mark.parametrize("search", ["über", "ÜBER", "ärger", "дождь", "ДОЖДЬ", "雨"])
+def test_search_knows_upper_and_lower_case_of_all_letters(store: Opened, search: str) -> None:
+    user = new_id()
+    told(store, user, "Über Ärger, Дождь und 雨")
+    assert titles(store, user, search) == ["Über Ärger, Дождь und 雨"]
+    assert titles(store, user, "uber") == []
+
+
 def test_what_was_deleted_can_be_brought_back_for_an_hour(store: Opened) -> None:
     user = new_id()
     conversation = told(store, user, "first")

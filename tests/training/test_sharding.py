@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,19 @@ LEARNT = {
 }
 
 
-def in_two_processes(what: str, folder: Path, how: str) -> None:
+def aligned(made: Checkpoint, shown: Path, folder: Path, how: str) -> dict[str, dict[str, Tensor]]:
+    """What all three stages have written, each over a copy of a checkpoint."""
+    shutil.copytree(shown, folder)
+    told = [{"caption": f"all {name}", "image_name": f"{name}.png"} for name in ("red", "blue")] * 2
+    (folder / "pairs.json").write_text(json.dumps(told), encoding="utf-8")
+    for stage in LEARNT:
+        shutil.copytree(made.folder, folder / stage, symlinks=True)
+    blind = json.loads((folder / "encode" / "nextgpt.json").read_text(encoding="utf-8"))
+    blind |= {"inputs": ["text"], "input_tokens": {}, "input_projection": "grouped"}  # what encode is for
+    (folder / "encode" / "nextgpt.json").write_text(json.dumps(blind), encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "tests.training.two_processes"]
     done = subprocess.run(
-        [*command, what, str(folder), how],
+        [*command, str(folder), how],
         cwd=ROOT,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -37,53 +47,28 @@ def in_two_processes(what: str, folder: Path, how: str) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return {stage: weights(read_checkpoint(folder / stage), LEARNT[stage]) for stage in LEARNT}
 
 
-def learnt(what: str, made: Checkpoint, shown: Path, folder: Path, how: str) -> dict[str, Tensor]:
-    """What was written by a run over a copy of a checkpoint."""
-    shutil.copytree(made.folder, folder / "checkpoint", symlinks=True)
-    shutil.copytree(shown, folder / "dialogues")
-    if what == "encode":  # which is for a model that does not see yet
-        path = folder / "checkpoint" / "nextgpt.json"
-        described = json.loads(path.read_text(encoding="utf-8")) | {
-            "inputs": ["text"],
-            "input_tokens": {},
-            "input_projection": "grouped",
-        }
-        path.write_text(json.dumps(described), encoding="utf-8")
-    told = [{"caption": f"all {name}", "image_name": f"{name}.png"} for name in ("red", "blue")] * 2
-    for pair in told:
-        shutil.copy(shown / pair["image_name"], folder / pair["image_name"])
-    (folder / "pairs.json").write_text(json.dumps(told), encoding="utf-8")
-    in_two_processes(what, folder, how)
-    written = read_checkpoint(folder / "checkpoint")
-    return {f"{name} {key}": tensor for name in LEARNT[what] for key, tensor in load_file(written.part(name)).items()}
+def weights(made: Checkpoint, names: Iterable[str]) -> dict[str, Tensor]:
+    """Of those files that are there."""
+    return {
+        f"{name} {key}": tensor for name in names if made.part(name).is_file() for key, tensor in load_file(made.part(name)).items()
+    }
 
 
-@pytest.mark.parametrize("what", list(LEARNT))
 def test_what_is_learnt_together_is_what_is_learnt_with_a_whole_model_each(
-    what: str,
     checkpoint: Checkpoint,  # noqa: F811
     data: Path,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    before = {
-        f"{name} {key}": tensor
-        for name in LEARNT[what]
-        if checkpoint.part(name).is_file()
-        for key, tensor in load_file(checkpoint.part(name)).items()
-    }
-    whole, shared = (learnt(what, checkpoint, data, tmp_path / how, how) for how in ("whole", "shared"))
-    torch.testing.assert_close(shared, whole, rtol=1e-4, atol=1e-5)
-    assert any(
-        name not in before or before[name].shape != tensor.shape or not torch.equal(before[name], tensor)
-        for name, tensor in whole.items()
-    )
-
-
-def test_each_process_holds_its_part_of_every_layer(checkpoint: Checkpoint, tmp_path: Path) -> None:  # noqa: F811
-    shutil.copytree(checkpoint.folder, tmp_path / "alone" / "checkpoint", symlinks=True)
-    in_two_processes("share", tmp_path / "alone", "shared")
+    """And before, that each process holds half of every layer: see `two_processes.halves`."""
+    whole, shared = (aligned(checkpoint, data, tmp_path / how, how) for how in ("whole", "shared"))
+    for stage, names in LEARNT.items():
+        torch.testing.assert_close(shared[stage], whole[stage], rtol=1e-4, atol=1e-5)
+        before = weights(checkpoint, names)
+        new = [name for name, tensor in whole[stage].items() if name not in before or not torch.equal(before[name], tensor)]
+        assert {name.split()[0] for name in new} == set(names)
 
 
 def test_what_each_holds_is_counted_with_the_layer_that_is_gathered() -> None:

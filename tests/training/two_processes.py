@@ -1,4 +1,7 @@
-"""What tests start in two processes: alignments whose language model both hold together (`shared`) or each whole (`whole`), and `share` itself."""
+"""What tests start in two processes: all three alignments, with a language model that both hold together (`shared`) or each whole (`whole`).
+
+python -m torch.distributed.run --nproc-per-node 2 -m tests.training.two_processes FOLDER shared
+"""
 
 import sys
 from pathlib import Path
@@ -43,18 +46,16 @@ def halves(folder: Path) -> None:
 
 
 def main() -> None:
-    what, folder, shared = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "shared"
-    checkpoint, run = read_checkpoint(folder / "checkpoint"), folder / "run"
-    if what == "share":
-        halves(checkpoint.folder)
-    elif what == "encode":
-        any_encode.train(checkpoint, checkpoint.part("imagebind"), read_pairs([folder / "pairs.json"]), run, 4, 2, 1e-2, 1, shared)
-    elif what == "decode":
-        captions = [pair.caption for pair in read_pairs([folder / "pairs.json"])]
-        any_decode.train(checkpoint, "image", captions, run, any_decode.plan_for(4, 4, 2, 1e-2, 2), 2, 1, shared)
-    else:
-        told = read_dialogues(folder / "dialogues", ContentStore(folder / "media"), Settings())
-        any_instruct.train(checkpoint, told, run, 4, 2, 1e-2, 1, shared)
+    folder, shared = Path(sys.argv[1]), sys.argv[2] == "shared"
+    made, run = {stage: read_checkpoint(folder / stage) for stage in ("encode", "decode", "instruct")}, folder / "run"
+    if shared:
+        halves(made["decode"].folder)
+    pairs = read_pairs([folder / "pairs.json"])
+    told = read_dialogues(folder, ContentStore(folder / "media"), Settings())
+    any_encode.train(made["encode"], made["encode"].part("imagebind"), pairs, run / "encode", 4, 2, 1e-2, 1, shared)
+    plan = any_decode.plan_for(len(pairs), 4, 2, 1e-2, 2)
+    any_decode.train(made["decode"], "image", [pair.caption for pair in pairs], run / "decode", plan, 2, 1, shared)
+    any_instruct.train(made["instruct"], told, run / "instruct", 4, 2, 1e-2, 1, shared)
 
 
 if __name__ == "__main__":
