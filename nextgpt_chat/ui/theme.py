@@ -59,6 +59,7 @@ footer { display: none !important; }
 #chat .options .option { width: auto; padding: 3px 12px; border-style: solid; border-radius: 999px; font-size: .86rem; }
 #chat .options .option p { margin: 0; }
 #chat > .wrapper > .icon-button-wrapper { display: none; }
+#chat [class*="scroll-down-button-container"] { z-index: 30; }
 #compose { position: relative; flex-wrap: nowrap; align-items: flex-end; gap: 0; border-radius: 18px; background: var(--block-background-fill); }
 #compose .form, #box { min-width: 0; border: 0; border-radius: 18px; background: transparent; box-shadow: none; }
 #camera { position: static; flex: 0 0 40px; width: 40px; height: 40px; min-width: 0; margin: 0 0 14px 8px; padding: 0; overflow: visible !important; }
