@@ -116,8 +116,8 @@ class Checkpoint(BaseModel):
     """Kinds of media for which no signal tokens were trained: the language model writes a caption, which drives the decoder. For the prompt `chat`."""
     input_projection: Literal["grouped", "linear", "groupvit", "own"] = "grouped"
     """What becomes language-model embeddings: groups of the encoder's tokens, its one embedding of a medium, or patches that are grouped as in the
-    paper's later version; or what the towers of an omni
-    language model make of it, which then takes ImageBind's place and has as many tokens as a medium needs."""
+    paper's later version; or what the towers of an omni language model make of it, which then takes ImageBind's place and has as many tokens as a
+    medium needs."""
     projection: dict[str, int] = {}
     """Shape of the output projections: `hidden`, `layers`, `heads`."""
     decoding: dict[str, Decoding]

@@ -14,10 +14,10 @@ from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.training import any_decode, any_encode, any_instruct
+from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.loop import processes
 from nextgpt_chat.training.mosit_reader import read_dialogues
 from nextgpt_chat.training.pairs import Pair, read_pairs
-from nextgpt_chat.training.sharding import check_shared
 
 QUOTED = 3
 """Files that cannot be read and are named."""
@@ -29,6 +29,14 @@ class Stage(StrEnum):
     ENCODE = "encode"
     DECODE = "decode"
     INSTRUCT = "instruct"
+
+
+USUAL = {
+    Stage.ENCODE: (any_encode.BATCH, any_encode.RATE),
+    Stage.DECODE: (any_decode.BATCH, any_decode.RATE),
+    Stage.INSTRUCT: (any_instruct.BATCH, any_instruct.RATE),
+}
+"""The paper's batch and learning rate."""
 
 
 def main(
@@ -70,28 +78,19 @@ def main(
     nextgpt_chat align."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)
-    check_shared(shard)
+    usual_batch, usual_rate = USUAL[stage]
+    course = Course(run / stage, epochs, batch or usual_batch, rate or usual_rate, seed, shard)
     checkpoint = find_checkpoint(Settings().checkpoints, model)
     if stage == Stage.INSTRUCT:
-        _instruct(
-            checkpoint,
-            data or (),
-            run / stage,
-            epochs,
-            batch or any_instruct.BATCH,
-            rate or any_instruct.RATE,
-            seed,
-            shard,
-            dry_run,
-        )
+        _instruct(checkpoint, data or (), course, dry_run)
         return
     if not pairs:
         raise InputError("Say where the captions are: --pairs FILE, a JSON array of captions and names of files.")
-    told, rate = read_pairs(pairs), rate or any_encode.RATE
+    told = read_pairs(pairs)
     if stage == Stage.ENCODE:
         if imagebind is None:
             raise InputError("Say where the encoder is: --imagebind imagebind_huge.pth, or the folder imagebind of another model.")
-        _encode(checkpoint, told, imagebind, run / stage, epochs, batch or any_encode.BATCH, rate, seed, shard, dry_run)
+        _encode(checkpoint, told, imagebind, course, dry_run)
         return
     named = sorted({pair.kind for pair in told})
     kinds = [kind for kind in named if checkpoint.prompt != "chat" or kind not in checkpoint.signals]
@@ -101,75 +100,40 @@ def main(
         any_decode.check(checkpoint, kind)
     for kind in kinds:
         captions = [pair.caption for pair in told if pair.kind == kind]
-        plan = any_decode.plan_for(len(captions), epochs, batch or any_decode.BATCH, rate, processes().num_processes)
-        _report(kind, len(captions), any_decode.size(checkpoint, kind, plan, several=_sharing(shard)))
+        plan = any_decode.plan_for(len(captions), course.epochs, course.batch, course.rate, processes().num_processes)
+        _report(kind, len(captions), any_decode.size(checkpoint, kind, plan, several=course.sharing))
         if not dry_run:
-            any_decode.train(
-                find_checkpoint(Settings().checkpoints, model),
-                kind,
-                captions,
-                run / stage / kind,
-                plan,
-                batch or any_decode.BATCH,
-                seed,
-                shard,
-            )
-            _say(f"{checkpoint.title} has signal tokens for this now: {kind}. The log and the curve are in {run / stage / kind}.")
+            newest, folder = find_checkpoint(Settings().checkpoints, model), course.run / kind
+            any_decode.train(newest, kind, captions, folder, plan, course.batch, course.seed, course.shared)
+            _say(f"{checkpoint.title} has signal tokens for this now: {kind}. The log and the curve are in {folder}.")
 
 
-def _instruct(
-    checkpoint: Checkpoint,
-    sources: Sequence[Path],
-    run: Path,
-    epochs: float,
-    batch: int,
-    rate: float,
-    seed: int,
-    shard: bool,
-    dry_run: bool,
-) -> None:
+def _instruct(checkpoint: Checkpoint, sources: Sequence[Path], course: Course, dry_run: bool) -> None:
     any_instruct.check(checkpoint)
     if not sources:
         raise InputError("Say where the dialogues are: --data FOLDER, with dialogues.jsonl or the JSON files of their authors.")
-    settings = Settings()
-    told = [dialogue for source in sources for dialogue in read_dialogues(source, ContentStore(run / "media"), settings)]
+    settings, content = Settings(), ContentStore(course.run / "media")
+    told = [dialogue for source in sources for dialogue in read_dialogues(source, content, settings)]
     replies = sum(len(dialogue) // 2 for dialogue in told)
-    plan = any_instruct.plan_for(replies, epochs, batch, rate, processes().num_processes)
-    _report("replies", replies, any_instruct.size(checkpoint, plan, _sharing(shard)))
+    plan = any_instruct.plan_for(replies, course.epochs, course.batch, course.rate, processes().num_processes)
+    _report("replies", replies, any_instruct.size(checkpoint, plan, course.sharing))
     if dry_run:
         return
-    count = any_instruct.train(checkpoint, told, run, epochs, batch, rate, seed, shard)
-    _say(f"{checkpoint.title} has learnt from {count:,} of {replies:,} replies. The log and the curve are in {run}.")
+    count = any_instruct.train(checkpoint, told, course)
+    _say(f"{checkpoint.title} has learnt from {count:,} of {replies:,} replies. The log and the curve are in {course.run}.")
 
 
-def _encode(
-    checkpoint: Checkpoint,
-    told: Sequence[Pair],
-    imagebind: Path,
-    run: Path,
-    epochs: float,
-    batch: int,
-    rate: float,
-    seed: int,
-    shard: bool,
-    dry_run: bool,
-) -> None:
+def _encode(checkpoint: Checkpoint, told: Sequence[Pair], imagebind: Path, course: Course, dry_run: bool) -> None:
     any_encode.check(checkpoint)
-    plan = any_encode.plan_for(len(told), epochs, batch, rate, processes().num_processes)
-    _report("pairs", len(told), any_encode.size(checkpoint, imagebind, plan, _sharing(shard)))
+    plan = any_encode.plan_for(len(told), course.epochs, course.batch, course.rate, processes().num_processes)
+    _report("pairs", len(told), any_encode.size(checkpoint, imagebind, plan, course.sharing))
     if dry_run:
         return
-    read = any_encode.train(checkpoint, imagebind, told, run, epochs, batch, rate, seed, shard)
+    read = any_encode.train(checkpoint, imagebind, told, course)
     if read.skipped:
         _say(f"{len(read.skipped):,} files could not be read. The first: {'; '.join(read.skipped[:QUOTED])}")
-    _say(
-        f"{checkpoint.title} takes {', '.join(sorted({pair.kind for pair in read.pairs}))} now. The log and the curve are in {run}."
-    )
-
-
-def _sharing(shard: bool) -> int:
-    """How many processes hold one language model."""
-    return processes().num_processes if shard else 1
+    kinds = ", ".join(sorted({pair.kind for pair in read.pairs}))
+    _say(f"{checkpoint.title} takes {kinds} now. The log and the curve are in {course.run}.")
 
 
 def _report(what: str, count: int, found: any_encode.Size) -> None:

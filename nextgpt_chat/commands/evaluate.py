@@ -79,21 +79,20 @@ def main(
         task = evaluate_folder.Task(on, folder, split or LAYOUTS[on].split, count or ITEMS, seed, random_weights)
         sys.stdout.write(folder_table(evaluate_folder.run(checkpoint, out, task, settings)))
         return
-    device, talks = settings.device, dialogues or scenes
     scores = run(
         checkpoint,
         out,
         scenes=scenes,
-        dialogues=talks,
+        dialogues=dialogues or scenes,
         seed=seed,
         random_weights=random_weights,
-        device=device,
+        device=settings.device,
         cells_alone=matrix,
     )
     sys.stdout.write(table(scores))
     if card:
         few = min(scenes, RANDOM_SCENES)
-        random = run(checkpoint, out / "random", scenes=few, dialogues=few, seed=seed, random_weights=True, device=device)
+        random = run(checkpoint, out / "random", scenes=few, dialogues=few, seed=seed, random_weights=True, device=settings.device)
         for name in ("scores.json", "scores.png", "matrix.png", "samples.png"):
             shutil.copyfile(out / name, checkpoint.folder / name)
         sys.stdout.write(f"\n{write_card(checkpoint, scores, random)} is written.\n")

@@ -61,7 +61,6 @@ def run(
     readers, errors = calibrated(made, seed)
     bench = Bench(pipeline.reply, content, readers, seed)
     scores: dict[str, Any] = {"model": checkpoint.name, "scenes": scenes, "seed": seed, "random_weights": random_weights}
-    scores |= {} if cells_alone else {"dialogues": dialogues}
     scores |= {"readers": errors, "telling": {}, "making": {}, "turning": {}, "editing": {}, "mixing": {}}
     for kind in told:
         scores["telling"][kind] = _scored(_collect(telling, bench, scenes, kind), ("blind",), seed)
@@ -94,7 +93,7 @@ def run(
 
 def _talking(bench: Bench, dialogues: int, made: Sequence[str]) -> dict[str, Any]:
     """Scores of what goes beyond one medium: the choice of modality, and dialogues."""
-    scores: dict[str, Any] = {}
+    scores: dict[str, Any] = {"dialogues": dialogues}
     chose = _collect(choosing, bench, dialogues, made)
     wanted = sum(record["wanted"] for record in chose) / len(chose)
     scores["choosing"] = {"model": share([float(record["right"]) for record in chose]), "always the same": max(wanted, 1 - wanted)}

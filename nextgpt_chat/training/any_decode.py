@@ -32,7 +32,7 @@ from nextgpt_chat.reason.signal_tokens import signal_names
 from nextgpt_chat.training.any_encode import DECAY, LONGEST, WARMUP, Size
 from nextgpt_chat.training.computed_once import claim, computed_once
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.sharding import check_shared, frozen, held, share
+from nextgpt_chat.training.sharding import check_shared, frozen, held, precision, share
 
 RATE, BATCH = 4e-4, 8
 """Of the paper, for each GPU."""
@@ -149,11 +149,9 @@ def train(
     """
     check(checkpoint, kind)
     check_shared(shared)
-    device = processes().device
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     if processes().is_main_process:
         claim(run, "\n".join([checkpoint.revision(), kind, f"{plan} {batch} {seed}", *captions]))
-        embed(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), device, dtype), run)
+        embed(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), processes().device, precision()), run)
     processes().wait_for_everyone()
     wanted = Wanted(captions, np.load(run / "computed.npy", mmap_mode="r"))
     language = frozen(checkpoint, lora=True, in_main_memory=shared)

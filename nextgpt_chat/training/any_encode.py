@@ -27,10 +27,11 @@ from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.training.alignment import save_weights
 from nextgpt_chat.training.computed_once import claim
+from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.embedded_pairs import Embedded, embed
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pairs import Pair
-from nextgpt_chat.training.sharding import check_shared, frozen, held, share
+from nextgpt_chat.training.sharding import frozen, held, share
 
 RATE, BATCH, DECAY, WARMUP = 4e-4, 18, 0.001, 0.1
 """Of the paper, for each GPU."""
@@ -99,44 +100,33 @@ def plan_for(pairs: int, epochs: float, batch: int, rate: float, several: int = 
     return Plan(steps, rate, warmup=WARMUP, decay=DECAY, bf16=True)
 
 
-def train(
-    checkpoint: Checkpoint,
-    imagebind: Path,
-    pairs: Sequence[Pair],
-    run: Path,
-    epochs: float,
-    batch: int,
-    rate: float,
-    seed: int,
-    shared: bool = False,
-) -> Embedded:
+def train(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], course: Course) -> Embedded:
     """Trains the projection and writes it, the encoder and what they change in the description into the checkpoint's folder.
 
-    An interrupted run goes on. Returns the pairs that could be read. If `shared`, several processes hold the language model together.
+    An interrupted run goes on. Returns the pairs that could be read.
     """
     check(checkpoint)
-    check_shared(shared)
     if processes().is_main_process:
         told = [f"{pair.kind} {pair.path} {pair.caption}" for pair in pairs]
-        claim(run, "\n".join([checkpoint.revision(), str(imagebind.resolve()), f"{epochs} {batch} {rate} {seed}", *told]))
+        claim(course.run, "\n".join([checkpoint.revision(), str(imagebind.resolve()), course.told, *told]))
     device = processes().device
     config = encoder_config(imagebind)
     encoder = (from_published(imagebind) if imagebind.suffix == ".pth" else ImageBind.from_pretrained(imagebind)).eval().to(device)
     if processes().is_main_process:
-        embed(pairs, encoder, run)
+        embed(pairs, encoder, course.run)
     processes().wait_for_everyone()
-    read = embed(pairs, encoder, run)
-    language = frozen(checkpoint, lora=True, in_main_memory=shared)
-    if shared:
+    read = embed(pairs, encoder, course.run)
+    language = frozen(checkpoint, lora=True, in_main_memory=course.shared)
+    if course.shared:
         share(language)
     form = ChatPrompt(
         language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(course.seed)
     projection = LinearProjection(config.embedding, language.hidden)
-    make = batches(read, form, batch)
-    plan = plan_for(len(read.pairs), epochs, batch, rate, processes().num_processes)
-    fit(projection, plan, make, lambda module, rows: caption_loss(language.model, module, rows), run, seed)
+    make = batches(read, form, course.batch)
+    plan = plan_for(len(read.pairs), course.epochs, course.batch, course.rate, processes().num_processes)
+    fit(projection, plan, make, lambda module, rows: caption_loss(language.model, module, rows), course.run, course.seed)
     if processes().is_main_process:
         _write(checkpoint, projection, encoder, {pair.kind for pair in read.pairs})
     processes().wait_for_everyone()

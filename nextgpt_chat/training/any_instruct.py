@@ -34,11 +34,12 @@ from nextgpt_chat.training.alignment import save_weights
 from nextgpt_chat.training.any_decode import embed as embed_captions
 from nextgpt_chat.training.any_encode import DECAY, WARMUP, Size
 from nextgpt_chat.training.computed_once import claim
+from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.dialogue_examples import Example, batches, examples
 from nextgpt_chat.training.embedded_pairs import embed as embed_media
 from nextgpt_chat.training.loop import Losses, Plan, fit, processes
 from nextgpt_chat.training.pairs import Pair
-from nextgpt_chat.training.sharding import check_shared, frozen, held, share
+from nextgpt_chat.training.sharding import frozen, held, precision, share
 from nextgpt_chat.weights import load_into
 
 RATE, BATCH = 5e-4, 4
@@ -130,20 +131,11 @@ def plan_for(replies: int, epochs: float, batch: int, rate: float, several: int 
     return Plan(max(2, math.ceil(epochs * replies / (batch * several))), rate, warmup=WARMUP, decay=DECAY, bf16=True)
 
 
-def train(
-    checkpoint: Checkpoint,
-    told: Sequence[Sequence[Turn]],
-    run: Path,
-    epochs: float,
-    batch: int,
-    rate: float,
-    seed: int,
-    shared: bool = False,
-) -> int:
+def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course) -> int:
     """Trains and writes the LoRA and the projections into the checkpoint's folder; returns from how many replies. A LoRA that is there already
-    learns on. An interrupted run goes on. If `shared`, several processes hold the language model together."""
+    learns on. An interrupted run goes on."""
     check(checkpoint)
-    check_shared(shared)
+    run = course.run
     ended = _ended_while_writing(checkpoint)
     processes().wait_for_everyone()
     if processes().is_main_process and ended:
@@ -153,34 +145,28 @@ def train(
         return int(ended["replies"])
     checkpoint = read_checkpoint(checkpoint.folder)
     device = processes().device
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    language = frozen(checkpoint, lora=False, in_main_memory=shared)
+    language = frozen(checkpoint, lora=False, in_main_memory=course.shared)
     form = ChatPrompt(
         language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
     )
     found = examples(told, form, checkpoint, CONTEXT)
     if processes().is_main_process:
-        claim(
-            run,
-            "\n".join(
-                [checkpoint.revision(), f"{epochs} {batch} {rate} {seed}", *(f"{one.ids} {one.shown} {one.made}" for one in found)]
-            ),
-        )
-        _compute(checkpoint, told, found, run, device, dtype)
+        claim(run, "\n".join([checkpoint.revision(), course.told, *(f"{one.ids} {one.shown} {one.made}" for one in found)]))
+        _compute(checkpoint, told, found, run)
     processes().wait_for_everyone()
-    media, wanted = _compute(checkpoint, told, found, run, device, dtype)
-    torch.manual_seed(seed)
+    media, wanted = _compute(checkpoint, told, found, run)
+    torch.manual_seed(course.seed)
     seen, made = _projections(checkpoint, language.hidden)
     if seen is not None:
         load_into(seen, checkpoint.part("input_projection.safetensors"), device)
     if checkpoint.signals:
         load_into(made, checkpoint.part("output_projections.safetensors"), device)
     model = Instructed(_tuned(language, checkpoint), seen, made)
-    if shared:
+    if course.shared:
         share(language, model)
-    make = batches(found, form, media, wanted, batch)
-    plan = plan_for(len(found), epochs, batch, rate, processes().num_processes)
-    trained = fit(model, plan, make, lambda module, rows: module(rows), run, seed)
+    make = batches(found, form, media, wanted, course.batch)
+    plan = plan_for(len(found), course.epochs, course.batch, course.rate, processes().num_processes)
+    trained = fit(model, plan, make, lambda module, rows: module(rows), run, course.seed)
     if processes().is_main_process:
         _write(checkpoint, trained, {"run": str(run.resolve()), "replies": len(found)})
     processes().wait_for_everyone()
@@ -200,12 +186,7 @@ def _tuned(language: LanguageModel, checkpoint: Checkpoint) -> PeftModel:
 
 
 def _compute(
-    checkpoint: Checkpoint,
-    told: Sequence[Sequence[Turn]],
-    found: Sequence[Example],
-    run: Path,
-    device: torch.device,
-    dtype: torch.dtype,
+    checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], found: Sequence[Example], run: Path
 ) -> tuple[dict[str, np.ndarray], dict[tuple[str, str], np.ndarray]]:
     """What ImageBind makes of the media that are shown, by content hash, and the decoders' text encoders of captions, by kind and caption: once."""
     needed = {sha256 for one in found for _, sha256 in one.shown}
@@ -214,7 +195,7 @@ def _compute(
     }
     media: dict[str, np.ndarray] = {}
     if every:
-        encoder = ImageBind.from_pretrained(checkpoint.part("imagebind")).eval().to(device)
+        encoder = ImageBind.from_pretrained(checkpoint.part("imagebind")).eval().to(processes().device)
         pairs = [Pair(medium.kind, medium.path, sha256) for sha256, medium in sorted(every.items())]
         read = embed_media(pairs, encoder, run / "shown")
         media = {pair.caption: vector for pair, vector in zip(read.pairs, read.vectors, strict=True)}
@@ -222,7 +203,9 @@ def _compute(
     for kind in checkpoint.signals:
         captions = sorted({caption for one in found for of, _, caption in one.made if of == kind})
         if captions:
-            made = embed_captions(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), device, dtype), run / kind)
+            made = embed_captions(
+                captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), processes().device, precision()), run / kind
+            )
             wanted |= {(kind, caption): made.vectors[number] for number, caption in enumerate(captions)}
     return media, wanted
 

@@ -29,12 +29,16 @@ def check_shared(shared: bool) -> None:
         raise InputError(NO_OTHERS)
 
 
+def precision() -> torch.dtype:
+    """In which frozen parts are computed."""
+    return torch.float32 if processes().device.type == "cpu" else torch.bfloat16
+
+
 def frozen(checkpoint: Checkpoint, lora: bool, in_main_memory: bool) -> LanguageModel:
-    """The language model of a checkpoint, with its LoRA merged if `lora`, for training: frozen, in bfloat16 for a GPU, and there, or in main memory,
-    from where it is shared out."""
+    """The language model of a checkpoint, with its LoRA merged if `lora`, for training: frozen, where it is computed, or in main memory, from where it
+    is shared out."""
     device = torch.device("cpu") if in_main_memory else processes().device
-    dtype = torch.float32 if processes().device.type == "cpu" else torch.bfloat16
-    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora if lora else None, device, dtype)
+    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora if lora else None, device, precision())
     language.model.requires_grad_(False)
     return language
 
@@ -48,11 +52,9 @@ def share(language: LanguageModel, around: nn.Module | None = None) -> None:
         learning = {parameter for parameter in layer.parameters() if parameter.requires_grad}
         fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=learning)
     whole = around or language.model
-    for part in whole.modules():
-        for tensors in (part._parameters, part._buffers):
-            for tensor in tensors.values():
-                if tensor is not None and not isinstance(tensor, DTensor):
-                    tensor.data = tensor.data.to(device)
+    for tensor in (*whole.parameters(), *whole.buffers()):
+        if not isinstance(tensor, DTensor):
+            tensor.data = tensor.data.to(device)
     language.device = device
     parts = [name for name, parameter in whole.named_parameters() if isinstance(parameter, DTensor)]
     DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(whole, parts)

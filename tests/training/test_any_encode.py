@@ -26,6 +26,7 @@ from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.training import any_encode, computed_once, embedded_pairs
 from nextgpt_chat.training.any_encode import batches, caption_loss, example, plan_for, size, train
+from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.pairs import Pair, read_pairs
 from nextgpt_chat.weights import load_into
 from tests.any_parts import lively, put_together
@@ -74,7 +75,7 @@ def test_an_example_is_what_will_be_asked_and_answered(checkpoint: Checkpoint) -
 def test_what_is_learnt_depends_on_the_medium_and_is_served(checkpoint: Checkpoint, pairs: Path, tmp_path: Path) -> None:
     told = read_pairs([pairs])
     assert told[0].caption == "red red"
-    read = train(checkpoint, ENCODER, told, tmp_path / "run", epochs=60, batch=8, rate=1e-2, seed=1)
+    read = train(checkpoint, ENCODER, told, Course(tmp_path / "run", epochs=60, batch=8, rate=1e-2, seed=1))
     described = read_checkpoint(checkpoint.folder)
     assert (described.inputs, described.input_tokens, described.input_projection) == (("text", "image"), {"image": 1}, "linear")
     assert (checkpoint.folder / "nextgpt.before.json").is_file()

@@ -28,6 +28,7 @@ from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.training import any_instruct
 from nextgpt_chat.training.any_instruct import plan_for, size, train
+from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.dialogue_examples import examples
 from nextgpt_chat.training.mosit_reader import read_dialogues
 from tests.any_parts import PROJECTION, lively, put_together
@@ -140,7 +141,7 @@ def test_what_the_model_does_not_take_or_make_is_left_out(checkpoint: Checkpoint
 def test_what_was_learnt_is_what_is_served(checkpoint: Checkpoint, data: Path, tmp_path: Path) -> None:
     wanted = CaptionEncoder(checkpoint.part("audio_decoder"), torch.device("cpu"))("a big bell")[0]
     run = tmp_path / "run"
-    assert train(checkpoint, told(data, tmp_path), run, epochs=400, batch=4, rate=1e-2, seed=1) == 4
+    assert train(checkpoint, told(data, tmp_path), Course(run, epochs=400, batch=4, rate=1e-2, seed=1)) == 4
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     saved = load_file(run / "state" / "model.safetensors")
     assert saved
@@ -169,14 +170,14 @@ def test_what_was_learnt_is_what_is_served(checkpoint: Checkpoint, data: Path, t
 
 def test_a_lora_that_is_there_learns_on_and_another_run_is_not_mixed_up(checkpoint: Checkpoint, data: Path, tmp_path: Path) -> None:
     dialogues = told(data, tmp_path)
-    train(checkpoint, dialogues, tmp_path / "run", epochs=2, batch=4, rate=1e-3, seed=1)
+    train(checkpoint, dialogues, Course(tmp_path / "run", epochs=2, batch=4, rate=1e-3, seed=1))
     once = read_checkpoint(checkpoint.folder)
     assert once.lora
     before = load_file(once.lora / "adapter_model.safetensors")
     assert any(tensor.abs().sum() > 0 for name, tensor in before.items() if "lora_B" in name)
     with pytest.raises(InputError, match="another"):
-        train(once, dialogues[:2], tmp_path / "run", epochs=2, batch=4, rate=1e-3, seed=1)
-    train(once, dialogues, tmp_path / "again", epochs=0.5, batch=4, rate=0.0, seed=1)
+        train(once, dialogues[:2], Course(tmp_path / "run", epochs=2, batch=4, rate=1e-3, seed=1))
+    train(once, dialogues, Course(tmp_path / "again", epochs=0.5, batch=4, rate=0.0, seed=1))
     after = load_file(read_checkpoint(checkpoint.folder).part("lora") / "adapter_model.safetensors")
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor)
@@ -209,7 +210,7 @@ def test_a_model_with_towers_of_its_own_is_refused(tmp_path: Path) -> None:
 def test_a_run_that_is_ended_while_it_writes_is_gone_on_with(
     checkpoint: Checkpoint, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str
 ) -> None:
-    dialogues, how = told(data, tmp_path), {"epochs": 1, "batch": 4, "rate": 1e-3, "seed": 1}
+    dialogues, course = told(data, tmp_path), Course(tmp_path / "run", epochs=1, batch=4, rate=1e-3, seed=1)
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -220,7 +221,7 @@ def test_a_run_that_is_ended_while_it_writes_is_gone_on_with(
         else:
             broken.setattr(any_instruct, ended, stop)
         with pytest.raises(KeyboardInterrupt):
-            train(checkpoint, dialogues, tmp_path / "run", **how)  # type: ignore[arg-type]
-    train(checkpoint, dialogues, tmp_path / "run", **how)  # type: ignore[arg-type]
+            train(checkpoint, dialogues, course)
+    train(checkpoint, dialogues, course)
     assert read_checkpoint(checkpoint.folder).lora
     assert not [path for path in checkpoint.folder.iterdir() if path.name.endswith(".new")]

@@ -1,9 +1,6 @@
 """The whole recipe, cut to a few steps: it shows that the stages fit together, not that they learn."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,20 +13,13 @@ from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.training.recipe import STAGES, run_recipe
+from tests.training.launching import in_two_processes
 
 
 def train(folder: Path) -> str:
-    """`train all` in two processes, as `accelerate launch` starts them on two devices."""
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "nextgpt_chat", "train", "all"]
-        + ["--folder", str(folder), "--out", str(folder / "checkpoint"), "--scale", "0.0005"],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
+    """`train all` in two processes."""
+    words = ("train", "all", "--folder", folder, "--out", folder / "checkpoint", "--scale", "0.0005")
+    return in_two_processes("nextgpt_chat", *words, timeout=600)
 
 
 @pytest.mark.timeout(900)

@@ -1,10 +1,7 @@
 """Several processes hold one frozen language model: what they learn is what they learn with a whole one each."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +14,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.cli import main
 from nextgpt_chat.training.sharding import held
-from tests.conftest import CHECKPOINT, ROOT
+from tests.conftest import CHECKPOINT
+from tests.training.launching import in_two_processes
 from tests.training.test_any_instruct import checkpoint, data  # noqa: F401  # fixtures
 
 LEARNT = {
@@ -37,16 +35,7 @@ def aligned(made: Checkpoint, shown: Path, folder: Path, how: str) -> dict[str, 
     blind = json.loads((folder / "encode" / "nextgpt.json").read_text(encoding="utf-8"))
     blind |= {"inputs": ["text"], "input_tokens": {}, "input_projection": "grouped"}  # what encode is for
     (folder / "encode" / "nextgpt.json").write_text(json.dumps(blind), encoding="utf-8")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "tests.training.two_processes"]
-    done = subprocess.run(
-        [*command, str(folder), how],
-        cwd=ROOT,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    in_two_processes("tests.training.two_processes", folder, how, timeout=300)
     return {stage: weights(read_checkpoint(folder / stage), LEARNT[stage]) for stage in LEARNT}
 
 

@@ -14,6 +14,7 @@ from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.reason import chat_prompt
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.training import any_decode, any_encode, any_instruct
+from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.mosit_reader import read_dialogues
 from nextgpt_chat.training.pairs import read_pairs
 from nextgpt_chat.training.sharding import frozen, layers, share
@@ -47,15 +48,19 @@ def halves(folder: Path) -> None:
 
 def main() -> None:
     folder, shared = Path(sys.argv[1]), sys.argv[2] == "shared"
-    made, run = {stage: read_checkpoint(folder / stage) for stage in ("encode", "decode", "instruct")}, folder / "run"
+    made = {stage: read_checkpoint(folder / stage) for stage in ("encode", "decode", "instruct")}
+
+    def course(stage: str) -> Course:
+        return Course(folder / "run" / stage, epochs=4, batch=2, rate=1e-2, seed=1, shared=shared)
+
     if shared:
         halves(made["decode"].folder)
     pairs = read_pairs([folder / "pairs.json"])
     told = read_dialogues(folder, ContentStore(folder / "media"), Settings())
-    any_encode.train(made["encode"], made["encode"].part("imagebind"), pairs, run / "encode", 4, 2, 1e-2, 1, shared)
+    any_encode.train(made["encode"], made["encode"].part("imagebind"), pairs, course("encode"))
     plan = any_decode.plan_for(len(pairs), 4, 2, 1e-2, 2)
-    any_decode.train(made["decode"], "image", [pair.caption for pair in pairs], run / "decode", plan, 2, 1, shared)
-    any_instruct.train(made["instruct"], told, run / "instruct", 4, 2, 1e-2, 1, shared)
+    any_decode.train(made["decode"], "image", [pair.caption for pair in pairs], folder / "run" / "decode", plan, 2, 1, shared)
+    any_instruct.train(made["instruct"], told, course("instruct"))
 
 
 if __name__ == "__main__":
