@@ -30,19 +30,27 @@ def halves(folder: Path) -> None:
     language = frozen(read_checkpoint(folder), lora=False, in_main_memory=True)
     read = torch.randn(1, 6, language.hidden, generator=torch.Generator().manual_seed(1), requires_grad=True)
 
-    def states() -> tuple[torch.Tensor, torch.Tensor]:
-        found = language.model.get_decoder()(inputs_embeds=read).last_hidden_state
-        (gradient,) = torch.autograd.grad(found.square().sum(), read)
-        return found, gradient
+    def states() -> torch.Tensor:
+        found: torch.Tensor = language.model.get_decoder()(inputs_embeds=read).last_hidden_state
+        return found
 
-    before = states()
-    whole = sum(parameter.numel() for layer in layers(language.model) for parameter in layer.parameters())
-    share(language)
-    for _ in range(2):
-        torch.testing.assert_close(states(), before)
+    def gradient(found: torch.Tensor) -> torch.Tensor:
+        return torch.autograd.grad(found.square().sum(), read)[0]
+
+    def check_halves() -> None:
         parts = [parameter for layer in layers(language.model) for parameter in layer.parameters()]
         assert all(isinstance(part, DTensor) for part in parts)
         assert sum(part.to_local().numel() for part in parts) == whole / 2
+
+    before = states()
+    wanted = gradient(before)
+    whole = sum(parameter.numel() for layer in layers(language.model) for parameter in layer.parameters())
+    share(language)
+    for _ in range(2):
+        found = states()
+        check_halves()  # a layer that was computed is given back at once
+        torch.testing.assert_close((found, gradient(found)), (before, wanted))
+        check_halves()
     assert not isinstance(language.model.get_output_embeddings().weight, DTensor)
 
 
