@@ -112,6 +112,15 @@ def call(app: App, client: httpx.Client, handler: str, event: object = None, **g
         return lines
 
 
+def test_what_a_handler_sent_is_not_sent_again_when_it_ends(app: App) -> None:
+    """The page would write over what a person has typed since, like a new title."""
+    with visitor(app) as owner:
+        conversation = conversation_of(app, owner)
+        sent = call(app, owner, "on_rename", rename="the only title", current=conversation)
+        assert "the only title" in sent
+        assert "the only title" not in sent.split("process_completed")[-1]
+
+
 def test_events_called_past_the_page_give_a_stranger_nothing(app: App) -> None:
     with visitor(app) as owner, visitor(app) as other, httpx.Client(base_url=owner.base_url) as nobody:
         conversation = conversation_of(app, owner)
