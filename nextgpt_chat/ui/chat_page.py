@@ -36,9 +36,8 @@ class ChatPage:
     """Builds the page and holds its handlers."""
 
     def __init__(self, settings: Settings, models: Models, store: Store, visitors: Visitors) -> None:
-        self.settings, self.models = settings, models
-        self.conversations, self.library, self.jobs = store.conversations, store.library, store.jobs
-        self.ratings, self.visitors = store.ratings, visitors
+        self.settings, self.models, self.visitors = settings, models, visitors
+        self.conversations, self.library, self.jobs, self.ratings = store.conversations, store.library, store.jobs, store.ratings
         self.side = Sidebar(store, visitors)
         self.panel = ReplyPanel(models, settings.steps)
         self.api = Api(settings, models, store, visitors, self.panel)
@@ -104,10 +103,12 @@ class ChatPage:
 
     def _shown(self, visit: Visit, seen: Iterator[Seen], box: Any = None, deleted: str = "") -> Iterator[Updates]:
         """What becomes of the page when a conversation is seen; `box` is what then stands in the message box, if not what did."""
-        for now in seen:
+        for number, now in enumerate(seen):
             if now.more:
                 yield {self.chat: now.chat, self.status: now.status}
                 continue
+            if not number:  # alone: the last that a handler yields is sent again when it ends, over what a person has typed by then
+                yield self.side.texts(visit, now.conversation)
             yield {
                 self.chat: now.chat,
                 self.box: gr.update(submit_btn=not now.running, stop_btn=now.running, **({} if box is None else {"value": box})),
@@ -279,11 +280,10 @@ class ChatPage:
     def _attaching(self, visit: Visit, attached: str) -> Updates:
         """The page with media of earlier messages that go with the next one."""
         media = [self.conversations.medium(visit.user, *place) for place in places(attached)]
-        say = visit.view.say
-        names = ", ".join(say(NOUNS[one.kind]) + (f" ({one.caption})" if one.caption else "") for one in media)
+        names = ", ".join(visit.view.say(NOUNS[one.kind]) + (f" ({one.caption})" if one.caption else "") for one in media)
         return {
             self.attached: attached,
-            self.status: say("Goes with your next message: {}").format(literal(names)),
+            self.status: visit.view.say("Goes with your next message: {}").format(literal(names)),
             self.keep: gr.update(visible=True),
         }
 

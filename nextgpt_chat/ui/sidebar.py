@@ -91,10 +91,14 @@ class Sidebar:
         marked = conversation if conversation in {identity for _, identity in known} else None
         return {self.earlier: gr.update(choices=known, value=marked)}
 
+    def texts(self, visit: Visit, conversation: str) -> Updates:
+        """What stands where a person may write, when a conversation is opened."""
+        title = {self.title: self.library.summary(visit.user, conversation).title} if conversation else {}
+        return {self.search: "", **title}
+
     def opened(self, visit: Visit, conversation: str, running: bool, deleted: str = "") -> Updates:
-        """The whole sidebar for an open conversation, or a new one; `deleted` is one that may be brought back."""
+        """The rest of the sidebar for an open conversation, or a new one; `deleted` is one that may be brought back."""
         return {
-            self.search: "",
             self.notice: gr.update(visible=bool(deleted)),
             self.gone: deleted,
             self.sure: gr.update(visible=False),
@@ -110,7 +114,6 @@ class Sidebar:
         if conversation:
             one, token = self.library.summary(visit.user, conversation), self.shares.token(visit.user, conversation)
             updates |= {
-                self.title: one.title,
                 self.shared: token is not None,
                 self.address: gr.update(value=f"{visit.base}/share/{token}", visible=token is not None),
                 self.take: taking_along(conversation, visit.view.say),

@@ -44,18 +44,16 @@ def visit(request: gr.Request, visitors: Visitors) -> Visit:
 
 
 def guarded(handler: Callable[[Visit], Iterator[Updates]], request: gr.Request, visitors: Visitors) -> Iterator[Updates]:
-    """What the handler yields; where it fails, a sentence is shown and the page stays as it is, with what the person typed.
-
-    The last thing yielded changes nothing: Gradio sends that again when a handler ends, and would undo what a person did meanwhile.
-    """
+    """What the handler yields; where it fails, a sentence is shown and the page stays as it is, with what the person typed."""
     try:
         yield from handler(visit(request, visitors))
     except UserError as error:
         _warn(str(error), request)
+        yield gr.skip()
     except Exception:
         log.exception("a handler of the page failed")
         _warn(GENERAL, request)
-    yield gr.skip()
+        yield gr.skip()
 
 
 def _warn(sentence: str, request: gr.Request) -> None:

@@ -1,3 +1,4 @@
+import json
 import io
 import socket
 import threading
@@ -112,13 +113,19 @@ def call(app: App, client: httpx.Client, handler: str, event: object = None, **g
         return lines
 
 
-def test_what_a_handler_sent_is_not_sent_again_when_it_ends(app: App) -> None:
-    """The page would write over what a person has typed since, like a new title."""
+def test_what_a_person_may_be_writing_is_not_sent_again_when_a_handler_ends(app: App) -> None:
+    """A new title would be gone before it was sent."""
     with visitor(app) as owner:
         conversation = conversation_of(app, owner)
-        sent = call(app, owner, "on_rename", rename="the only title", current=conversation)
-        assert "the only title" in sent
-        assert "the only title" not in sent.split("process_completed")[-1]
+        user = app.visitors.required(dict(owner.cookies))
+        app.store.library.rename(user, conversation, "the only title")
+        app.store.library.delete(user, conversation)
+        sent = call(app, owner, "on_restore", gone=conversation)
+        outputs = [component.elem_id for fn in app.blocks.fns.values() if fn.name == "on_restore" for component in fn.outputs]
+        first, *_, last = (json.loads(message)["output"]["data"] for message in sent.split("data: ") if '"output"' in message)
+        assert first[outputs.index("rename")] == "the only title"
+        assert last[outputs.index("rename")] == {"__type__": "update"}
+        assert "Here it is." in json.dumps(last[outputs.index("chat")])
 
 
 def test_events_called_past_the_page_give_a_stranger_nothing(app: App) -> None:
