@@ -10,12 +10,12 @@ import typer
 
 from nextgpt_chat.checkpoint import find_checkpoint
 from nextgpt_chat.commands.options import settings_with
+from nextgpt_chat.datasets.layouts import LAYOUTS
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.evaluation import evaluate_folder
 from nextgpt_chat.evaluation.card import write_card
 from nextgpt_chat.evaluation.evaluate import run
 from nextgpt_chat.evaluation.folder_table import folder_table
-from nextgpt_chat.evaluation.folders.layouts import LAYOUTS
 from nextgpt_chat.evaluation.table import table
 
 RANDOM_SCENES = 20

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.datasets.item import Item
+from nextgpt_chat.datasets.layouts import LAYOUTS, read_items
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.evaluation.folder_scores import Subject, collect, describing_scores, making_scores
 from nextgpt_chat.evaluation.folder_table import folder_table
 from nextgpt_chat.evaluation.folder_tasks import take
-from nextgpt_chat.evaluation.folders.item import Item
-from nextgpt_chat.evaluation.folders.layouts import LAYOUTS, read_items
 from nextgpt_chat.evaluation.randomise import randomise
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.upload import MANY
-from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import Settings
 
 LEAST = 2

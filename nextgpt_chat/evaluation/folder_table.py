@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nextgpt_chat.evaluation.folders.layouts import LAYOUTS
+from nextgpt_chat.datasets.layouts import LAYOUTS
 from nextgpt_chat.media.upload import MANY
 
 

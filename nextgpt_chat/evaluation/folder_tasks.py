@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nextgpt_chat.conversation import Media, Text, Turn
+from nextgpt_chat.datasets.item import Item
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.evaluation.answer import answer
-from nextgpt_chat.evaluation.folders.item import Item
 from nextgpt_chat.events import Reply
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.upload import accept_upload

@@ -19,7 +19,11 @@ from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.settings import Settings
 
 
-class MissingFileError(InputError):
+class UnusableFileError(InputError):
+    """A file that is not there, cannot be read, or is over the limits, in a dialogue that is right otherwise."""
+
+
+class MissingFileError(UnusableFileError):
     """A file that is named and not there."""
 
 
@@ -115,10 +119,13 @@ class DialogueReader:
 
     def _shown(self, kind: str, path: Path) -> Image | Audio | Video:
         if path not in self._taken:
-            self._taken[path] = accept_upload(path, path.name, self.settings, self.content, MEDIA)
+            try:
+                self._taken[path] = accept_upload(path, path.name, self.settings, self.content, MEDIA)
+            except InputError as error:
+                raise UnusableFileError(str(error)) from error
         medium = self._taken[path]
         if medium.kind != kind:
-            raise InputError(f"{path.name!r} is of the kind {medium.kind}, and the line says {kind}.")
+            raise UnusableFileError(f"{path.name!r} is of the kind {medium.kind}, and the line says {kind}.")
         return medium
 
 

@@ -1,4 +1,4 @@
-"""Instruction dialogues from files: what `mosit` writes, others' data in the same format, and what the NExT-GPT authors published.
+"""Instruction dialogues from files: what `mosit` writes, others' data in the same format, and what the authors of NExT-GPT and LLaVA published.
 
 Every file is opened before anything is trained. What a person shows is taken into a content store as an upload is, with the same limits;
 what the model makes is learnt from its caption, so its file is not opened.
@@ -12,9 +12,10 @@ from typing import Any
 
 from nextgpt_chat.conversation import Turn
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.export.dialogue_file import DialogueReader, MissingFileError, lines, text_of
+from nextgpt_chat.export.dialogue_file import DialogueReader, UnusableFileError, lines, text_of
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
+from nextgpt_chat.training.left_out import left_out
 from nextgpt_chat.training.published import as_mosit
 
 log = logging.getLogger(__name__)
@@ -23,24 +24,25 @@ log = logging.getLogger(__name__)
 def read_dialogues(source: Path, content: ContentStore, settings: Settings) -> list[list[Turn]]:
     """All dialogues of a folder: of its `dialogues.jsonl`, or of its JSON files in the authors' format. `source` may be one such file too.
 
-    Raises `InputError` with file and line (file and item) for whatever is wrong. Of the authors' data, of which many files were never
-    published, dialogues are left out if something that is shown is not there; the log says how many.
+    Raises `InputError` with file and line (file and item) for what is no dialogue. Dialogues are left out if a file is not there, which is so for
+    many of the authors', cannot be read or is over the limits; the log says how many, and why the first.
     """
     reader = DialogueReader(source if source.is_dir() else source.parent, content, settings)
     told: list[list[Turn]] = []
-    missing = 0
+    unusable: list[str] = []
     for file in _files(source):
         ours = file.suffix == ".jsonl"
         for place, value in lines(file) if ours else _items(file):
             try:
                 told.append(reader.turns(value if ours else as_mosit(value)))
+            except UnusableFileError as error:
+                unusable.append(f"{place}: {error}")
             except InputError as error:
-                if ours or not isinstance(error, MissingFileError):
-                    raise InputError(f"{place}: {error}") from error
-                missing += 1
+                raise InputError(f"{place}: {error}") from error
+    without = left_out("left out, since a file in them cannot be used", unusable) if unusable else ""
     if not told:
-        raise InputError(f"{source} has no dialogue that can be learnt from; {missing} lack files that are shown.")
-    log.info("%s: %d dialogues with %d files shown; %d lack files and are left out", source, len(told), reader.count, missing)
+        raise InputError(f"{source} has no dialogue that can be learnt from. {without}".strip())
+    log.info("%s: %d dialogues with %d files shown. %s", source, len(told), reader.count, without)
     return told
 
 

@@ -1,19 +1,32 @@
-"""Captioned files, as the authors of NExT-GPT lay out CC3M, WebVid and AudioCaps: a JSON array of captions and names of files.
+"""Captioned files to learn from, in the layouts in which CC3M, COCO, AudioCaps and WebVid are published, or as the authors of NExT-GPT lay them out:
+a JSON array of captions and names of files beside or below it.
 
 [{"caption": "a dog on a beach", "image_name": "000001.jpg"}, ...]      or video_name, or audio_name
+
+No medium is opened here, and none needs to be there: whoever opens it says what is missing.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nextgpt_chat.conversation import MEDIA, Media
+from nextgpt_chat.conversation import MEDIA, Media, MediaKind
+from nextgpt_chat.datasets import audiocaps, webvid
+from nextgpt_chat.datasets.audiocaps import audiocaps_items
+from nextgpt_chat.datasets.coco import coco_items, pictures_of
+from nextgpt_chat.datasets.item import Item, inside, read_columns, read_json, sentences
+from nextgpt_chat.datasets.sidecars import sidecar_items
+from nextgpt_chat.datasets.webvid import webvid_items
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.stand_in import MIMES
 
-NAMES = {"image": "image_name", "video": "video_name", "audio": "audio_name"}
+NAMES: dict[MediaKind, str] = {"image": "image_name", "video": "video_name", "audio": "audio_name"}
 """Under which a file is named, by kind."""
+ACCEPTED = (
+    "Accepted are a JSON array of objects with caption and image_name, video_name or audio_name; captions_train2017.json of COCO; the CSV of "
+    "AudioCaps or WebVid; and a folder of media that img2dataset or video2dataset wrote, each with its caption beside it."
+)
 
 
 @dataclass(frozen=True)
@@ -31,32 +44,49 @@ class Pair:
 
 
 def read_pairs(sources: Iterable[Path]) -> list[Pair]:
-    """The pairs in JSON files, whose media lie beside or below them. Raises `InputError` with file and item for what is laid out otherwise."""
-    pairs = [pair for source in sources for pair in _read(source)]
+    """A pair for each caption, of files or folders in any of the layouts. Raises `InputError` for what is laid out otherwise."""
+    items = [item for source in sources for item in _read(source.parent.resolve() / source.name)]
+    pairs = [Pair(item.kind, item.path, caption) for item in items for caption in item.captions]
     if not pairs:
-        raise InputError(
-            "There are no pairs. Accepted are JSON arrays of objects with caption and image_name, video_name or audio_name."
-        )
+        raise InputError(f"There are no pairs. {ACCEPTED}")
     return pairs
 
 
-def _read(source: Path) -> list[Pair]:
-    try:
-        items = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source} cannot be read as JSON: {error}.") from error
-    if not isinstance(items, list):
+def _read(source: Path) -> Sequence[Item]:
+    if source.is_dir():
+        return sidecar_items(source)
+    if source.suffix.lower() == ".csv":
+        return _table(source)
+    if source.suffix.lower() == ".tsv":
         raise InputError(
-            f"{source} is no JSON array. Accepted are arrays of objects with caption and image_name, video_name or audio_name."
+            f"{source} has captions and addresses, as CC3M is published, but no pictures. Fetch them with img2dataset, and give the "
+            "folder that it wrote."
         )
-    pairs = []
-    for number, item in enumerate(items, 1):
-        named = {kind: item[name] for kind, name in NAMES.items() if name in item} if isinstance(item, dict) else {}
-        if len(named) != 1 or not str(item.get("caption", "")).strip():
-            raise InputError(f"{source}, item {number}: wanted are a caption and one of {', '.join(NAMES.values())}.")
-        (kind, name), folder = next(iter(named.items())), source.parent.resolve()
-        path = (folder / str(name)).resolve()
-        if not path.is_relative_to(folder):
-            raise InputError(f"{source}, item {number}: '{name}' is outside of the folder of the JSON file.")
-        pairs.append(Pair(kind, path, " ".join(str(item["caption"]).split())))
-    return pairs
+    data = read_json(source)
+    if isinstance(data, list):
+        return [_named(item, source.parent, f"{source}, item {number}") for number, item in enumerate(data, 1)]
+    if isinstance(data, dict) and "annotations" in data:
+        return coco_items(data, source, pictures_of(source))
+    raise InputError(f"{source} is in no layout that is known. {ACCEPTED}")
+
+
+def _table(source: Path) -> list[Item]:
+    """What is in a CSV file, which its columns tell apart."""
+    columns = set(read_columns(source))
+    if columns.issuperset(audiocaps.COLUMNS):
+        return audiocaps_items(source, source.parent.parent if source.parent.name == "dataset" else source.parent)
+    if columns.issuperset(webvid.COLUMNS):
+        return webvid_items(source, source.parent)
+    raise InputError(
+        f"{source} has neither the columns of AudioCaps ({', '.join(audiocaps.COLUMNS)}) nor those of WebVid ({', '.join(webvid.COLUMNS)})."
+    )
+
+
+def _named(item: Any, folder: Path, place: str) -> Item:
+    """An object of a JSON array."""
+    named = [(kind, str(item[name])) for kind, name in NAMES.items() if name in item] if isinstance(item, dict) else []
+    captions = sentences([str(item.get("caption", ""))]) if named else ()
+    if len(named) != 1 or not captions:
+        raise InputError(f"{place}: wanted are a caption and one of {', '.join(NAMES.values())}.")
+    kind, name = named[0]
+    return Item(name, kind, inside(folder, name, place), captions)

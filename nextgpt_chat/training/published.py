@@ -1,17 +1,18 @@
 """The instruction data of the NExT-GPT authors in the words of our own format (see `mosit`).
 
-They published three shapes, each as a JSON array of items; all are told apart by their keys alone:
+They published three shapes, each as a JSON array of items, and those of LLaVA, which they took in, are read as they are; all are told apart by
+their keys alone:
 
 - MosIT as it was written: `image_list`, `video_list` and `audio_list` name files and their captions, and `<Image>file</Image>` in a message
   is the place of one. Where no file was found yet, a description stands between the tags.
 - The first training's items: one file, `image_name` or `mm_name`, whatever its kind. A message whose `input_modality` is not text came with
-  it; one whose `output_modality` is not text makes a medium of its own `caption`. Where no message says so, as in LLaVA's, a picture came with
-  the first one.
+  it; one whose `output_modality` is not text makes a medium of its own `caption`. Where no message says so, a picture came with the first one.
 - The second training's items: `<image>` in a message is the place of the next one of `input_image`, or of `image_captions` if the model
   speaks; the same for clips and sounds.
+- LLaVA's items: one picture, `image`, whose place is `<image>` in the first message, or no picture at all.
 
 What is made needs no file: of MosIT and of the first items, the authors published captions alone. This module rewrites values; it opens
-nothing. The shapes were read from the scripts and samples below `data` in github.com/NExT-GPT/NExT-GPT.
+nothing. The authors' shapes were read from the scripts and samples below `data` in github.com/NExT-GPT/NExT-GPT.
 """
 
 import re
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nextgpt_chat.errors import InputError
+from nextgpt_chat.export.dialogue_file import UnusableFileError
 
 KINDS = ("image", "video", "audio")
 ROLES = {"human": "user", "gpt": "assistant"}
@@ -29,7 +31,7 @@ FILE = re.compile(r"\S+\.\w{2,4}")
 
 
 def as_mosit(item: Any) -> dict[str, Any]:
-    """An item as a line of `dialogues.jsonl`. Raises `InputError` for what has none of the three shapes."""
+    """An item as a line of `dialogues.jsonl`. Raises `InputError` for what has none of the shapes."""
     known = item if isinstance(item, dict) else {}
     conversation = known.get("conversation", known.get("conversations"))
     if not isinstance(conversation, list):
@@ -46,7 +48,7 @@ class _Media:
     """The media of one item, from its first message to its last."""
 
     def __init__(self, item: dict[str, Any]) -> None:
-        self.file = item.get("image_name", item.get("mm_name"))
+        self.file = item.get("image_name", item.get("mm_name", item.get("image")))
         listed = {kind: [entry for entry in _many(item.get(f"{kind}_list")) if isinstance(entry, dict)] for kind in KINDS}
         self.captions = {kind: {str(entry.get(f"{kind}_name")): entry.get("caption") for entry in listed[kind]} for kind in KINDS}
         self._shown = {kind: iter(_many(item.get(f"input_{kind}"))) for kind in KINDS}
@@ -56,7 +58,7 @@ class _Media:
         """What a person shows; `named` stands between the tags."""
         file = named or next(self._shown[kind], self.file)
         if not file:
-            raise InputError(f"The item names no file for <{kind}>.")
+            raise UnusableFileError(f"The item names no file for <{kind}>.")
         return {"kind": kind, "file": file, "caption": self.captions[kind].get(str(file))}
 
     def made(self, kind: str, named: str | None, caption: str | None) -> dict[str, Any]:

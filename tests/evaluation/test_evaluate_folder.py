@@ -13,17 +13,17 @@ from transformers import AutoTokenizer
 from nextgpt_chat.checkpoint import find_checkpoint
 from nextgpt_chat.cli import main
 from nextgpt_chat.conversation import Conversation, Media
+from nextgpt_chat.datasets.layouts import LAYOUTS, read_items
 from nextgpt_chat.encode.imagebind import AUDIO, TEXT, VISION, ImageBind, ImageBindConfig, Trunk
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.evaluation.embedding import encoded_captions
 from nextgpt_chat.evaluation.folder_scores import Subject, describing_scores, making_scores
 from nextgpt_chat.evaluation.folder_tasks import Specimen, elsewhere, phrase, take
-from nextgpt_chat.evaluation.folders.layouts import LAYOUTS, read_items
 from nextgpt_chat.events import Done, Event, MediaReady, Stats, TextDelta
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import ReplySettings, Settings
 from tests.conftest import CHECKPOINT, ROOT
-from tests.evaluation.captioned_folders import SCENES, write_audiocaps, write_coco, write_msrvtt
+from tests.datasets.captioned_folders import SCENES, write_audiocaps, write_coco, write_msrvtt
 from tests.test_architecture import imports
 
 WRITERS = {"coco": write_coco, "audiocaps": write_audiocaps, "msrvtt": write_msrvtt}

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,19 @@ from nextgpt_chat.conversation import Conversation, Text, Turn
 from nextgpt_chat.encode.imagebind import ImageBind, read_config
 from nextgpt_chat.encode.input_projection import LinearProjection
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.media.audio_file import RATE, encode_wav
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.upload import accept_upload
-from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.training import any_encode, computed_once, embedded_pairs
-from nextgpt_chat.training.any_encode import batches, caption_loss, example, plan_for, size, train
+from nextgpt_chat.training.any_encode import batches, caption_loss, example, size, train
 from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.pairs import Pair, read_pairs
 from nextgpt_chat.weights import load_into
 from tests.any_parts import lively, put_together
 from tests.conftest import CHECKPOINT
+from tests.datasets.captioned_folders import write_audiocaps, write_cc3m, write_webvid
 
 ENCODER = CHECKPOINT / "imagebind"
 COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220)}
@@ -52,6 +52,10 @@ def pairs(tmp_path: Path) -> Path:
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
     return lively(put_together(tmp_path / "checkpoints" / "any", "qwen2", {}))
+
+
+def load() -> ImageBind:
+    return ImageBind.from_pretrained(ENCODER)
 
 
 def plain_form(checkpoint: Checkpoint) -> ChatPrompt:
@@ -110,16 +114,16 @@ def test_files_that_cannot_be_read_are_left_out_and_named(pairs: Path, tmp_path:
     (pairs.parent / "2.png").write_bytes(b"no picture")
     (pairs.parent / "5.png").unlink()
     told = read_pairs([pairs])
-    read = embedded_pairs.embed(told, ImageBind.from_pretrained(ENCODER), tmp_path / "run")
+    read = embedded_pairs.embed(told, read_config(ENCODER), load, tmp_path / "run")
     assert [pair.path.name for pair in read.pairs] == ["0.png", "1.png", "3.png", "4.png", "6.png", "7.png"]
     assert [sentence.split(":")[0] for sentence in read.skipped] == ["2.png", "5.png"]
     with pytest.raises(InputError, match="None of the 1 files can be read. The first: 2.png"):
-        embedded_pairs.embed([told[2]], ImageBind.from_pretrained(ENCODER), tmp_path / "run")
+        embedded_pairs.embed([told[2]], read_config(ENCODER), load, tmp_path / "run")
 
 
 def test_embedding_goes_on_where_it_was_interrupted(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told, encoder = read_pairs([pairs]), ImageBind.from_pretrained(ENCODER)
-    whole = embedded_pairs.embed(told, encoder, tmp_path / "whole").vectors
+    told, config = read_pairs([pairs]), read_config(ENCODER)
+    whole = embedded_pairs.embed(told, config, load, tmp_path / "whole").vectors
     monkeypatch.setattr(computed_once, "SAVED_EVERY", 2)
     asked: list[str] = []
     real = embedded_pairs.media_tensor
@@ -132,19 +136,45 @@ def test_embedding_goes_on_where_it_was_interrupted(pairs: Path, tmp_path: Path,
 
     monkeypatch.setattr(embedded_pairs, "media_tensor", counted)
     with pytest.raises(KeyboardInterrupt):
-        embedded_pairs.embed(told, encoder, tmp_path / "run")
-    read = embedded_pairs.embed(told, encoder, tmp_path / "run")
+        embedded_pairs.embed(told, config, load, tmp_path / "run")
+    read = embedded_pairs.embed(told, config, load, tmp_path / "run")
     assert asked == [f"{number}.png" for number in (0, 1, 2, 3, 4, 5, 4, 5, 6, 7)]
     assert np.array_equal(read.vectors, whole)
-    embedded_pairs.embed(told, encoder, tmp_path / "run")
+    embedded_pairs.embed(told, config, load, tmp_path / "run")
     assert len(asked) == 10
+    monkeypatch.setattr(ImageBind, "from_pretrained", None)  # no encoder is loaded where nothing is missing
+    embedded_pairs.embed(told, config, load, tmp_path / "run")
 
 
-def test_sounds_and_pictures_may_be_mixed(
+def test_the_encoder_is_gone_before_the_steps(
+    checkpoint: Checkpoint, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoders: list[weakref.ref[ImageBind]] = []
+
+    def watched(path: Path) -> ImageBind:
+        encoder = ImageBind.from_pretrained(path)
+        encoders.append(weakref.ref(encoder))
+        return encoder
+
+    def placed(*_: object) -> None:
+        assert [encoder() for encoder in encoders] == [None]
+        raise RuntimeError("as far as this")
+
+    monkeypatch.setattr(any_encode, "load_encoder", watched)
+    monkeypatch.setattr(any_encode, "place", placed)
+    with pytest.raises(RuntimeError, match="as far as this"):
+        train(checkpoint, ENCODER, read_pairs([pairs]), Course(tmp_path / "run", epochs=1, batch=8, rate=1e-2, seed=1))
+
+
+def test_published_sets_may_be_mixed(
     checkpoint: Checkpoint, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (pairs.parent / "s.wav").write_bytes(encode_wav(np.sin(np.arange(RATE) / 9).astype(np.float32), RATE, {}))
-    (pairs.parent / "sounds.json").write_text(json.dumps([{"caption": "a tone", "audio_name": "s.wav", "audio_id": 1}] * 2))
+    sounds, clips, pictures = (
+        write_audiocaps(tmp_path / "audiocaps"),
+        write_webvid(tmp_path / "webvid"),
+        write_cc3m(tmp_path / "cc3m"),
+    )
+    (clips / "21179417.mp4").unlink()
     words = [
         "align",
         "encode",
@@ -152,7 +182,11 @@ def test_sounds_and_pictures_may_be_mixed(
         "--pairs",
         str(pairs),
         "--pairs",
-        str(pairs.parent / "sounds.json"),
+        str(sounds / "test.csv"),
+        "--pairs",
+        str(clips / "results_2M_val.csv"),
+        "--pairs",
+        str(pictures),
         "--imagebind",
         str(ENCODER),
     ]
@@ -160,9 +194,10 @@ def test_sounds_and_pictures_may_be_mixed(
         main([*words, "--run", str(tmp_path / "run"), "--batch", "2", "--epochs", "0.5"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert "pairs: 10, 3 steps." in said
-    assert "Any parts takes audio, image now." in said
-    assert read_checkpoint(checkpoint.folder).inputs == ("text", "image", "audio")
+    assert "pairs: 29, 8 steps." in said
+    assert "1 files could not be read. The first: 21179417.mp4: " in said
+    assert "Any parts takes audio, image, video now." in said
+    assert read_checkpoint(checkpoint.folder).inputs == ("text", "image", "video", "audio")
     with pytest.raises(SystemExit, match="has an input projection already"):
         main(words)
 
@@ -172,38 +207,18 @@ def test_at_true_size_a_dry_run_counts_and_loads_nothing(
 ) -> None:
     llama = LlamaConfig(vocab_size=32_000, hidden_size=4096, intermediate_size=11_008, num_hidden_layers=32, num_attention_heads=32)
     llama.save_pretrained(checkpoint.folder / "llm")
-    found = size(checkpoint, Path("imagebind_huge.pth"), plan_for(40_000, 1, 18, 4e-4, 3))
+    found = size(checkpoint, Path("imagebind_huge.pth"), 40_000, Course(tmp_path / "run", 1, batch=18, rate=4e-4, seed=7))
     assert found.trained == 4_198_400  # llama_proj of the published checkpoint
     assert found.whole == 4_198_400 + 6_738_415_616 + 1_073_097_730
     assert found.memory == 2 * 6_738_415_616 + 16 * 4_198_400
-    assert found.steps == 741
+    assert found.encoders == 4 * 1_073_097_730  # gone before the steps
+    assert found.steps == 2223
+    assert found.disk == 4 * 1024 * 40_000
     with pytest.raises(SystemExit) as ended:
         main(["align", "encode", str(checkpoint.folder), "--pairs", str(pairs), "--imagebind", "imagebind_huge.pth", "--dry-run"])
     assert ended.value.code == 0
     assert "(0.05%)" in capsys.readouterr().out
     assert not (checkpoint.folder / "input_projection.safetensors").exists()
-
-
-Change = Callable[[Path], None]
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("{", "cannot be read as JSON"),
-        ("{}", "is no JSON array"),
-        ("[]", "There are no pairs"),
-        ('[{"caption": "x"}]', "item 1: wanted are a caption and one of"),
-        ('[{"caption": " ", "image_name": "0.png"}]', "item 1: wanted are a caption"),
-        ('[{"caption": "x", "image_name": "0.png", "audio_name": "0.wav"}]', "item 1: wanted"),
-        ('[{"caption": "x", "image_name": "../0.png"}]', "is outside of the folder"),
-        ("[1]", "item 1: wanted"),
-    ],
-)
-def test_pairs_in_another_form_get_a_sentence(text: str, sentence: str, pairs: Path) -> None:
-    pairs.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=sentence):
-        read_pairs([pairs])
 
 
 def test_what_cannot_be_taught_so_is_refused(pairs: Path, checkpoint: Checkpoint) -> None:

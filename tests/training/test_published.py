@@ -105,3 +105,28 @@ def test_items_of_the_second_training() -> None:
         ("user", "And howls?"),
         ("assistant", "So:", {"kind": "audio", "caption": "a howl"}, {"kind": "audio", "caption": "of the message"}),
     ]
+
+
+def test_items_of_llava() -> None:
+    shown = {
+        "id": "000000033471",
+        "image": "000000033471.jpg",
+        "conversations": [
+            message("human", "<image>\nWhat are the colors of the bus in the image?"),
+            message("gpt", "The bus in the image is white and red."),
+            message("human", "What feature can be seen on the back of the bus?"),
+            message("gpt", "An advertisement."),
+        ],
+    }
+    picture = {"kind": "image", "file": "000000033471.jpg", "caption": None}
+    others = [
+        ("assistant", "The bus in the image is white and red."),
+        ("user", "What feature can be seen on the back of the bus?"),
+        ("assistant", "An advertisement."),
+    ]
+    asked = "What are the colors of the bus in the image?"
+    assert parts(shown) == [("user", picture, asked), *others]
+    behind = {**shown, "conversations": [message("human", f"{asked}\n<image>"), *shown["conversations"][1:]]}
+    assert parts(behind) == [("user", asked, picture), *others]
+    words = {"id": "wgByO4Y_0", "model": "", "conversations": [message("human", "Hi"), message("gpt", "Hello!")]}
+    assert parts(words) == [("user", "Hi"), ("assistant", "Hello!")]

@@ -6,11 +6,12 @@ val2017/000000000139.jpg
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
+from nextgpt_chat.datasets.item import Item, captioned, checked, inside, read_json, sentences
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.evaluation.folders.item import Item, captioned, checked, read_json, sentences
 
 
 class _Image(BaseModel):
@@ -31,14 +32,25 @@ class _Captions(BaseModel):
 def read_coco(folder: Path, split: str) -> list[Item]:
     """The pictures of a split, such as `val2017`, with their captions. Raises `InputError` for a folder in another layout."""
     expected = f"annotations/captions_{split}.json of COCO, and its pictures in the folder {split}"
-    path, pictures = folder / "annotations" / f"captions_{split}.json", folder / split
+    path = folder / "annotations" / f"captions_{split}.json"
     if not path.is_file():
         there = sorted(file.stem.removeprefix("captions_") for file in path.parent.glob("captions_*.json"))
         choice = f" With --split, there are: {', '.join(there)}." if there else ""
         raise InputError(f"There is no {path}. Expected is {expected}.{choice}")
-    read = checked(_Captions, read_json(path), path, "a file of COCO captions, with 'images' and 'annotations'")
+    return captioned(coco_items(read_json(path), path, folder / split), path, expected)
+
+
+def coco_items(data: Any, path: Path, pictures: Path) -> list[Item]:
+    """What is in a file of captions, whose pictures lie in a folder, there or not. Raises `InputError`."""
+    read = checked(_Captions, data, path, "a file of COCO captions, with 'images' and 'annotations'")
     captions: dict[int, list[str]] = defaultdict(list)
     for annotation in read.annotations:
         captions[annotation.image_id].append(annotation.caption)
-    items = [Item(image.file_name, "image", pictures / image.file_name, sentences(captions[image.id])) for image in read.images]
-    return captioned(items, path, expected)
+    files = {image.id: inside(pictures, image.file_name, str(path)) for image in read.images}
+    return [Item(image.file_name, "image", files[image.id], sentences(captions[image.id])) for image in read.images]
+
+
+def pictures_of(path: Path) -> Path:
+    """Where the pictures of a file of captions lie: in the folder named after the split, or beside the file."""
+    root, split = path.parent.parent if path.parent.name == "annotations" else path.parent, path.stem.removeprefix("captions_")
+    return next((folder for folder in (root / split, root / "images" / split) if folder.is_dir()), path.parent)

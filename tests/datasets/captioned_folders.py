@@ -1,4 +1,4 @@
-"""Small folders of real media in the layouts of COCO, AudioCaps and MSR-VTT, with scenes of Tinyland in them."""
+"""Small folders of real media in the layouts in which well-known sets are published, with scenes of Tinyland in them."""
 
 import csv
 import json
@@ -42,13 +42,13 @@ def write_coco(folder: Path, split: str = "val2017") -> Path:
 
 
 def write_audiocaps(folder: Path) -> Path:
-    """`test.csv` with two captions a sound, and WAV files under the three kinds of names that people give them."""
+    """`test.csv` with two captions a sound, and WAV files under the names that people give them."""
     rng = random.Random(1)
     rows = []
     (folder / "audio" / "test").mkdir(parents=True)
     for number, scene in enumerate(SCENES):
         video, own = f"-xYz_{number}", 1000 + 2 * number
-        name = (video, f"Y{video}", str(own + 1))[number % 3]
+        name = (video, f"Y{video}", str(own + 1), f"{video}_30")[number % 4]
         (folder / "audio" / "test" / f"{name}.wav").write_bytes(encode_wav(play(scene, rng), RATE, {}))
         rows.append([own, video, 30, as_published(sound_caption(scene))])
         rows.append([own + 1, video, 30, as_published(free_sound_caption(scene, rng))])
@@ -77,4 +77,57 @@ def write_msrvtt(folder: Path) -> Path:
         whole = {"info": {"year": "2016"}, "videos": some, "sentences": said}
         (folder / f"{name}_videodatainfo.json").write_text(json.dumps(whole), encoding="utf-8")
     (folder / "category.json").write_text("[]", encoding="utf-8")
+    return folder
+
+
+def write_webvid(folder: Path) -> Path:
+    """`results_2M_val.csv` with a caption a clip, and MP4 files in `videos/<page_dir>` and beside the table."""
+    rng = random.Random(1)
+    rows = []
+    (folder / "videos" / "000001_000050").mkdir(parents=True)
+    for number, scene in enumerate(SCENES[:2]):
+        place = (folder / "videos" / "000001_000050", folder)[number]
+        (place / f"{21179416 + number}.mp4").write_bytes(encode_mp4(film(scene, rng), FRAME_RATE, None, {}))
+        address = f"https://ak.picdn.net/shutterstock/videos/{21179416 + number}/preview/stock-footage.mp4"
+        rows.append([21179416 + number, as_published(clip_caption(scene)), "000001_000050", "PT00H00M11S", address])
+    with (folder / "results_2M_val.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["videoid", "name", "page_dir", "duration", "contentUrl"], *rows])
+    return folder
+
+
+def write_cc3m(folder: Path) -> Path:
+    """What img2dataset fetched: pictures in numbered folders, each with its caption and a description; one has the description alone."""
+    rng = random.Random(1)
+    (folder / "00000").mkdir(parents=True)
+    for number, scene in enumerate(SCENES[:3]):
+        path = folder / "00000" / f"{number:09}.jpg"
+        Picture.fromarray(draw(scene, rng)).save(path, quality=95)
+        described = {
+            "caption": caption(scene),
+            "url": "http://a.example/a.jpg",
+            "key": path.stem,
+            "status": "success",
+            "exif": "{}",
+        }
+        path.with_suffix(".json").write_text(json.dumps(described, indent=4), encoding="utf-8")
+        if number:
+            path.with_suffix(".txt").write_text(caption(scene), encoding="utf-8")
+    (folder / "00000_stats.json").write_text(json.dumps({"count": 3, "successes": 3}), encoding="utf-8")
+    return folder
+
+
+def write_named(folder: Path) -> Path:
+    """`pairs.json` as the authors of NExT-GPT write it, with a file of each kind."""
+    rng = random.Random(1)
+    folder.mkdir(parents=True)
+    scene = SCENES[0]
+    (folder / "a.mp4").write_bytes(encode_mp4(film(scene, rng), FRAME_RATE, None, {}))
+    (folder / "a.wav").write_bytes(encode_wav(play(scene, rng), RATE, {}))
+    Picture.fromarray(draw(scene, rng)).save(folder / "a.jpg")
+    told = [
+        {"caption": caption(scene), "id": 1, "image_name": "a.jpg"},
+        {"caption": clip_caption(scene), "id": 1, "video_name": "a.mp4"},
+        {"audio_id": 1, "caption": sound_caption(scene), "audio_name": "a.wav"},
+    ]
+    (folder / "pairs.json").write_text(json.dumps(told), encoding="utf-8")
     return folder

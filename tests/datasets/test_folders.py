@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nextgpt_chat.datasets.layouts import LAYOUTS, read_items
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.evaluation.folders.layouts import LAYOUTS, read_items
-from tests.evaluation.captioned_folders import SCENES, write_audiocaps, write_coco, write_msrvtt
+from tests.datasets.captioned_folders import SCENES, write_audiocaps, write_coco, write_msrvtt
 
 WRITERS = {"coco": write_coco, "audiocaps": write_audiocaps, "msrvtt": write_msrvtt}
 

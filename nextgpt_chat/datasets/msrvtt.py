@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from nextgpt_chat.datasets.item import Item, by_stem, captioned, checked, read_json, sentences
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.evaluation.folders.item import Item, captioned, checked, read_json, sentences
 
 
 class _Video(BaseModel):
@@ -48,7 +48,7 @@ def read_msrvtt(folder: Path, split: str) -> list[Item]:
     if not names:
         there = ", ".join(sorted(set(splits.values())))
         raise InputError(f"{folder} has no clip of the split '{split}'. With --split, there are: {there}.")
-    files = {file.stem: file for file in sorted(folder.rglob("*.mp4"))}
+    files = by_stem(folder, "video")
     missing = folder / "videos"
     items = [Item(name, "video", files.get(name, missing / f"{name}.mp4"), sentences(captions[name])) for name in names]
     return captioned(items, folder, expected)

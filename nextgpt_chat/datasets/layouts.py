@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nextgpt_chat.conversation import MediaKind
+from nextgpt_chat.datasets.audiocaps import read_audiocaps
+from nextgpt_chat.datasets.coco import read_coco
+from nextgpt_chat.datasets.item import Item
+from nextgpt_chat.datasets.msrvtt import read_msrvtt
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.evaluation.folders.audiocaps import read_audiocaps
-from nextgpt_chat.evaluation.folders.coco import read_coco
-from nextgpt_chat.evaluation.folders.item import Item
-from nextgpt_chat.evaluation.folders.msrvtt import read_msrvtt
 
 
 @dataclass(frozen=True)
