@@ -3,24 +3,26 @@
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
+from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from nextgpt_chat.disk import check_room
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.training import any_decode, any_encode, any_instruct
+from nextgpt_chat.training.computed_once import kept
 from nextgpt_chat.training.course import Course
+from nextgpt_chat.training.left_out import left_out
 from nextgpt_chat.training.loop import processes
 from nextgpt_chat.training.mosit_reader import read_dialogues
-from nextgpt_chat.training.pairs import Pair, read_pairs
-
-QUOTED = 3
-"""Files that cannot be read and are named."""
+from nextgpt_chat.training.pairs import ACCEPTED, Pair, read_pairs
+from nextgpt_chat.training.size import Size
 
 
 class Stage(StrEnum):
@@ -50,7 +52,7 @@ def main(
     pairs: Annotated[
         list[Path] | None,
         typer.Option(
-            help="To encode and decode: JSON array of captions and names of files beside it; may be repeated. To decode, captions suffice."
+            help="To encode and decode: captioned files, as COCO, AudioCaps, WebVid or NExT-GPT lay them out, or a folder of img2dataset; may be repeated."
         ),
     ] = None,
     data: Annotated[
@@ -71,7 +73,7 @@ def main(
         bool, typer.Option("--shard", help="Several GPUs hold the language model together, each a part of every layer (FSDP).")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option(help="Only say what it would take. No language model and no denoiser is loaded.")
+        bool, typer.Option(help="Only say what it would take: parameters, memory, steps, disk. No weights are loaded.")
     ] = False,
 ) -> None:
     """Aligns a language model with ImageBind, or with a decoder, on captioned files, or tunes it on dialogues. Several GPUs: accelerate launch --module
@@ -85,7 +87,7 @@ def main(
         _instruct(checkpoint, data or (), course, dry_run)
         return
     if not pairs:
-        raise InputError("Say where the captions are: --pairs FILE, a JSON array of captions and names of files.")
+        raise InputError(f"Say where the captions are: --pairs FILE. {ACCEPTED}")
     told = read_pairs(pairs)
     if stage == Stage.ENCODE:
         if imagebind is None:
@@ -98,14 +100,21 @@ def main(
         _say(f"{checkpoint.title} has signal tokens for this already: {kind}.")
     for kind in kinds:
         any_decode.check(checkpoint, kind)
-    for kind in kinds:
-        captions = [pair.caption for pair in told if pair.kind == kind]
-        plan = any_decode.plan_for(len(captions), course.epochs, course.batch, course.rate, processes().num_processes)
-        _report(kind, len(captions), any_decode.size(checkpoint, kind, plan, several=course.sharing))
-        if not dry_run:
-            newest, folder = find_checkpoint(Settings().checkpoints, model), course.run / kind
-            any_decode.train(newest, kind, captions, folder, plan, course.batch, course.seed, course.shared)
-            _say(f"{checkpoint.title} has signal tokens for this now: {kind}. The log and the curve are in {folder}.")
+    captions = {kind: [pair.caption for pair in told if pair.kind == kind] for kind in kinds}
+    _decode(checkpoint, captions, course, dry_run)
+
+
+def _decode(checkpoint: Checkpoint, captions: dict[str, list[str]], course: Course, dry_run: bool) -> None:
+    found = {kind: any_decode.size(checkpoint, kind, len(those), course) for kind, those in captions.items()}
+    for kind, size in found.items():
+        _report(kind, len(captions[kind]), size)
+    if dry_run:
+        return
+    _check_room(checkpoint, course, *found.values())
+    for kind, those in captions.items():
+        mine = replace(course, run=course.run / kind)
+        any_decode.train(read_checkpoint(checkpoint.folder), kind, those, mine)
+        _say(f"{checkpoint.title} has signal tokens for this now: {kind}. The log and the curve are in {mine.run}.")
 
 
 def _instruct(checkpoint: Checkpoint, sources: Sequence[Path], course: Course, dry_run: bool) -> None:
@@ -115,32 +124,48 @@ def _instruct(checkpoint: Checkpoint, sources: Sequence[Path], course: Course, d
     settings, content = Settings(), ContentStore(course.run / "media")
     told = [dialogue for source in sources for dialogue in read_dialogues(source, content, settings)]
     replies = sum(len(dialogue) // 2 for dialogue in told)
-    plan = any_instruct.plan_for(replies, course.epochs, course.batch, course.rate, processes().num_processes)
-    _report("replies", replies, any_instruct.size(checkpoint, plan, course.sharing))
+    found = any_instruct.size(checkpoint, told, course)
+    _report("replies", replies, found)
     if dry_run:
         return
+    _check_room(checkpoint, course, found)
     count = any_instruct.train(checkpoint, told, course)
     _say(f"{checkpoint.title} has learnt from {count:,} of {replies:,} replies. The log and the curve are in {course.run}.")
 
 
 def _encode(checkpoint: Checkpoint, told: Sequence[Pair], imagebind: Path, course: Course, dry_run: bool) -> None:
     any_encode.check(checkpoint)
-    plan = any_encode.plan_for(len(told), course.epochs, course.batch, course.rate, processes().num_processes)
-    _report("pairs", len(told), any_encode.size(checkpoint, imagebind, plan, course.sharing))
+    found = any_encode.size(checkpoint, imagebind, len(told), course)
+    _report("pairs", len(told), found)
     if dry_run:
         return
+    _check_room(checkpoint, course, found)
     read = any_encode.train(checkpoint, imagebind, told, course)
     if read.skipped:
-        _say(f"{len(read.skipped):,} files could not be read. The first: {'; '.join(read.skipped[:QUOTED])}")
+        _say(left_out("files could not be read", read.skipped))
     kinds = ", ".join(sorted({pair.kind for pair in read.pairs}))
     _say(f"{checkpoint.title} takes {kinds} now. The log and the curve are in {course.run}.")
 
 
-def _report(what: str, count: int, found: any_encode.Size) -> None:
+def _report(what: str, count: int, found: Size) -> None:
+    memory, activations, encoders, disk, written = (
+        f"{size / 10**9:.2f} GB" for size in (found.memory, found.activations, found.encoders, found.disk, found.written)
+    )
     _say(
         f"{what}: {count:,}, {found.steps:,} steps. {found.trained:,} of {found.whole:,} parameters learn ({found.trained / found.whole:.2%}). "
-        f"On each GPU {found.memory / 10**9:.1f} GB for weights, gradients and moments, with activations on top; "
-        f"{count * found.disk / 10**9:.2f} GB of disk for what is embedded once."
+        f"During the steps each GPU holds {memory} of weights, gradients and moments, and, as an estimate from above, {activations} of activations; "
+        f"before them an encoder takes {encoders} on the first GPU. On disk {disk} are embedded once, and {written} are written into the model."
+    )
+
+
+def _check_room(checkpoint: Checkpoint, course: Course, *found: Size) -> None:
+    """Of runs one after the other, each of which writes the model anew. Raises `SetupError` if the disk is too small."""
+    run = max(0, sum(size.disk + size.state for size in found) - kept(course.run))
+    written = max((size.written for size in found), default=0)
+    check_room(
+        f"{(run + written) / 10**9:.1f} GB are to be written, {run / 10**9:.1f} into {course.run} and {written / 10**9:.1f} into {checkpoint.folder}",
+        {course.run: run, checkpoint.folder: written},
+        "Free some, or choose another folder with --run and NEXTGPT_CHECKPOINTS.",
     )
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.generate.families import own_parts
+from nextgpt_chat.generate.families import GENERATED, own_parts
 
 T5_LENGTH = 64
 """Tokens of a caption that T5 reads here; it could read more, and a projection would have to write as many."""
@@ -99,15 +99,48 @@ ENCODED: dict[str, Callable[[DiffusionPipeline, str], Tensor]] = {
 """By the name of the pipeline's class: a caption to [1, L, D]."""
 
 
+def pipeline_class(folder: Path) -> str:
+    """Of a pipeline's folder. Raises `InputError` for one that no projection can be trained for."""
+    name: str = _read(folder / "model_index.json")["_class_name"]
+    if name not in ENCODED:
+        raise InputError(f"No projection can be trained for a {name}. These can have one: {', '.join(ENCODED)}.")
+    return name
+
+
+def embedded_shape(folder: Path) -> tuple[int, int]:
+    """How many embeddings of how many features a caption becomes, from the configurations in a pipeline's folder: nothing is loaded."""
+    name = pipeline_class(folder)
+
+    def width(part: str, key: str) -> int:
+        return int(_read(folder / part / "config.json")[key])
+
+    def words() -> int:
+        return int(_read(folder / "tokenizer" / "tokenizer_config.json")["model_max_length"])
+
+    if name == "AudioLDMPipeline":
+        return 1, width("text_encoder", "projection_dim")
+    if name == "StableDiffusionXLPipeline":
+        return words() + 1, width("text_encoder", "hidden_size") + width("text_encoder_2", "hidden_size")
+    if name == "StableDiffusion3Pipeline":
+        return words() + T5_LENGTH + 1, width("text_encoder_3", "d_model")
+    if name == "AudioLDM2Pipeline":
+        return GENERATED + T5_LENGTH, max(width("text_encoder_2", "d_model"), width("language_model", "n_embd")) + 1
+    if name in ("StableDiffusionPipeline", "TextToVideoSDPipeline"):
+        return words(), width("text_encoder", "hidden_size")
+    return T5_LENGTH, width("text_encoder", "d_model") + (name != "WanPipeline")  # the others have a mask
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
 class CaptionEncoder:
     """The text encoders of a decoder."""
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Loads them alone from a pipeline's folder. Raises `InputError` for a pipeline that no projection can be trained for."""
-        named = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-        self.name = named["_class_name"]
-        if self.name not in ENCODED:
-            raise InputError(f"No projection can be trained for a {self.name}. These can have one: {', '.join(ENCODED)}.")
+        self.name, named = pipeline_class(folder), _read(folder / "model_index.json")
         parts: dict[str, Any] = {part: None for part in HEAVY if part in named} | own_parts(self.name, folder, dtype)
         if denoiser := CONFIGURED.get(self.name):
             with torch.device("meta"):

@@ -1,6 +1,5 @@
 """The parts of a preset, fetched into a folder: what is there is not fetched again, and what was begun goes on."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +19,10 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 )
 from huggingface_hub.file_download import http_get
 
+from nextgpt_chat.disk import check_room
 from nextgpt_chat.errors import SetupError
 from nextgpt_chat.presets.preset import LOCK, Preset, Source
 
-SPARE = 2 * 10**9
-"""Bytes of disk that stay free."""
 SECONDS = 20
 """Until a server that says nothing is given up."""
 
@@ -71,15 +69,12 @@ def plan(preset: Preset, folder: Path) -> Plan:
         missing[part] = sum(file.file_size or 0 for file in files if file.will_download)
         whole += sum(file.file_size or 0 for file in files)
     found = Plan(preset.model_copy(update={"sources": sources}), missing, 0 if preset.description else whole)
-    there = folder
-    while not there.exists():
-        there = there.parent
-    free = shutil.disk_usage(there).free
-    if found.total and found.total + found.written + SPARE > free:
+    if found.total:
         made = f" and at most {found.written / 10**9:.1f} GB to be made of it" if found.written else ""
-        raise SetupError(
-            f"{found.total / 10**9:.1f} GB are to be fetched{made}, and {free / 10**9:.1f} GB of disk are free in {there}, of which "
-            f"{SPARE / 10**9:g} must stay. Free some, or choose another folder with NEXTGPT_CHECKPOINTS."
+        check_room(
+            f"{found.total / 10**9:.1f} GB are to be fetched{made}",
+            {folder: found.total + found.written},
+            "Free some, or choose another folder with NEXTGPT_CHECKPOINTS.",
         )
     return found
 
@@ -92,7 +87,7 @@ def fetch(planned: Plan, folder: Path, report: Report) -> None:
         report(f"{part}: {planned.missing[part] / 10**9:.2f} GB from {source.repo or source.url}")
         with _in_words(source):
             if source.url:
-                _fetch_file(source.url, folder / part / Path(source.url).name)
+                _fetch_file(source, folder / part / Path(source.url).name)
             else:
                 snapshot_download(
                     source.repo,
@@ -103,13 +98,18 @@ def fetch(planned: Plan, folder: Path, report: Report) -> None:
                 )
 
 
-def _fetch_file(url: str, path: Path) -> None:
-    size, begun = _size(url), path.with_name(f"{path.name}.part")
+def _fetch_file(source: Source, path: Path) -> None:
+    size, begun = _size(source.url), path.with_name(f"{path.name}.part")
     if path.is_file() and path.stat().st_size == size:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with begun.open("ab") as file:
-        http_get(url, file, resume_size=file.tell(), expected_size=size, displayed_filename=path.name)
+        http_get(source.url, file, resume_size=file.tell(), expected_size=size, displayed_filename=path.name)
+    try:
+        source.check(begun)
+    except SetupError:
+        begun.unlink()  # or it would be taken for whole next time
+        raise
     begun.rename(path)
 
 

@@ -2,7 +2,7 @@
 
 The language model is frozen. What learns are the embeddings of the signal tokens, the row of its head that chooses the first of them, and a
 transformer that turns its states at these tokens into the prompt embeddings that the decoder's own text encoders give the same caption. So
-captions suffice, and no picture, clip or sound is needed. Hyper-parameters are those of the paper's table 7; the rate falls along a cosine.
+captions suffice, and no picture, clip or sound is needed. Hyper-parameters are those of the paper's table 7.
 """
 
 import json
@@ -10,6 +10,7 @@ import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,22 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
 from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.generate.caption_embeddings import CaptionEncoder
+from nextgpt_chat.generate.caption_embeddings import CaptionEncoder, embedded_shape, pipeline_class
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.signal_tokens import signal_names
-from nextgpt_chat.training.any_encode import DECAY, LONGEST, WARMUP, Size
+from nextgpt_chat.training.any_encode import LONGEST
 from nextgpt_chat.training.computed_once import claim, computed_once
-from nextgpt_chat.training.loop import Losses, Plan, fit, processes
-from nextgpt_chat.training.sharding import check_shared, frozen, held, precision, share
+from nextgpt_chat.training.course import Course
+from nextgpt_chat.training.loop import Losses, fit, processes
+from nextgpt_chat.training.sharding import frozen, place, precision
+from nextgpt_chat.training.size import Size, activations, count, embedded, on_each, text_encoders, without_weights
 
 RATE, BATCH = 4e-4, 8
 """Of the paper, for each GPU."""
@@ -62,16 +65,24 @@ def check(checkpoint: Checkpoint, kind: str) -> None:
         raise InputError(f"The output projections of {checkpoint.title} have another shape than {PROJECTION}.")
 
 
-def size(checkpoint: Checkpoint, kind: str, plan: Plan, shape: dict[str, int] | None = None, several: int = 1) -> Size:
-    """Of a run of which `several` processes share the language model; that is built on the `meta` device, and of the decoder the text encoders are
-    loaded, to see what they write."""
-    config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
-    written = CaptionEncoder(checkpoint.part(f"{kind}_decoder"), torch.device("cpu"))("a caption").shape
+def size(checkpoint: Checkpoint, kind: str, captions: int, course: Course, shape: dict[str, int] | None = None) -> Size:
+    """What it takes to learn from as many captions."""
+    decoder, language = checkpoint.part(f"{kind}_decoder"), without_weights(checkpoint)
+    queries, width = embedded_shape(decoder)
     with torch.device("meta"):
-        language = AutoModelForCausalLM.from_config(config)
-        signals = Signals(language, SIGNALS[kind][1], written[1], written[2], shape or PROJECTION)
-    whole, trained = (sum(parameter.numel() for parameter in module.parameters()) for module in (language, signals))
-    return Size(trained, whole + trained, 2 * held(language, several) + 16 * trained, plan.steps, 2 * written[1] * written[2])
+        signals = Signals(language, SIGNALS[kind][1], queries, width, shape or PROJECTION)
+    trained, whole, config = count([signals]), count([language]), language.config
+    head = config.vocab_size * config.hidden_size if config.tie_word_embeddings else 0  # which is written by itself
+    return Size(
+        trained,
+        whole + trained,
+        memory=on_each(language, trained, course),
+        activations=activations(language, course.batch, LONGEST + 2),
+        encoders=2 * text_encoders(checkpoint, kind),
+        steps=course.plan(captions).steps,
+        disk=embedded(queries, width) * captions,
+        written=precision().itemsize * (whole + head) + 4 * trained,
+    )
 
 
 class Signals(nn.Module):
@@ -96,9 +107,9 @@ class Signals(nn.Module):
         rows = torch.arange(drawn, device=batch["ids"].device)
         own = self.embeddings.expand(drawn, -1, -1)
         read = interleave(table(batch["ids"]), own, rows, batch["starts"])
-        states = language.get_decoder()(inputs_embeds=read, attention_mask=batch["mask"]).last_hidden_state
+        states = language.get_decoder()(inputs_embeds=read, attention_mask=batch["mask"], use_cache=False).last_hidden_state
         made = self.projection(signal_states(states, rows, batch["starts"], count).float(), own.float())
-        distance = functional.mse_loss(made.float(), batch["wanted"])
+        distance = distance_between(made, batch["wanted"])
         before, words = states[:, :-1][batch["said"][:, 1:]], batch["ids"][:, 1:][batch["said"][:, 1:]]
         first = states[rows, batch["starts"] - 1]
         every = torch.cat([before, first])
@@ -110,6 +121,11 @@ class Signals(nn.Module):
         return {"loss": distance + choosing, "distance": distance.detach(), "choosing": choosing.detach()}
 
 
+def distance_between(made: Tensor, wanted: Tensor) -> Tensor:
+    """Of embeddings [N, L, D], the mean of their Euclidean distances, which are not squared: the loss of the authors' code."""
+    return (made.float() - wanted).norm(dim=-1).mean()
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Captions and what the decoder's text encoders make of them."""
@@ -119,63 +135,54 @@ class Wanted:
     """float16 [N, L, D], on disk."""
 
 
-def embed(captions: Sequence[str], encoder: CaptionEncoder, folder: Path) -> Wanted:
-    """The prompt embeddings of each caption; goes on where it was interrupted."""
-    told = "\n".join([encoder.name, *captions])
+def embed(captions: Sequence[str], decoder: Path, folder: Path) -> Wanted:
+    """The prompt embeddings of each caption by the text encoders in a pipeline's folder, which are let go afterwards; goes on where it was
+    interrupted."""
+
+    @cache  # they are not loaded where nothing is missing
+    def encoder() -> CaptionEncoder:
+        return CaptionEncoder(decoder, processes().device, precision())
+
     found = computed_once(
         folder,
-        told,
+        "\n".join([pipeline_class(decoder), *captions]),
         len(captions),
-        lambda: tuple(encoder(captions[0]).shape[1:]),
+        lambda: tuple(encoder()(captions[0]).shape[1:]),
         np.float16,
-        lambda number: encoder(captions[number])[0].float().cpu().numpy(),
+        lambda number: encoder()(captions[number])[0].float().cpu().numpy(),
     )
     return Wanted(captions, found.rows)
 
 
-def train(
-    checkpoint: Checkpoint,
-    kind: str,
-    captions: Sequence[str],
-    run: Path,
-    plan: Plan,
-    batch: int,
-    seed: int,
-    shared: bool = False,
-) -> None:
+def train(checkpoint: Checkpoint, kind: str, captions: Sequence[str], course: Course) -> None:
     """Trains and writes into the checkpoint's folder: the language model with its new tokens, the projection, and the description.
 
-    An interrupted run goes on. If `shared`, several processes hold the language model together.
+    An interrupted run goes on.
     """
     check(checkpoint, kind)
-    check_shared(shared)
+    decoder = checkpoint.part(f"{kind}_decoder")
     if processes().is_main_process:
-        claim(run, "\n".join([checkpoint.revision(), kind, f"{plan} {batch} {seed}", *captions]))
-        embed(captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), processes().device, precision()), run)
+        claim(course.run, "\n".join([checkpoint.revision(), kind, course.told, *captions]))
+        embed(captions, decoder, course.run)
     processes().wait_for_everyone()
-    wanted = Wanted(captions, np.load(run / "computed.npy", mmap_mode="r"))
-    language = frozen(checkpoint, lora=True, in_main_memory=shared)
-    if shared:
-        share(language)
+    wanted = embed(captions, decoder, course.run)
+    language = frozen(checkpoint, lora=True)
+    place(language, course.shared)
     left = tuple(other for other in checkpoint.captions if other != kind)
-    prefix, count = SIGNALS[kind]
+    prefix, tokens_of_group = SIGNALS[kind]
     language.tokenizer.add_tokens(
-        [AddedToken(name, special=True, normalized=False) for name in signal_names(prefix, count)], special_tokens=True
+        [AddedToken(name, special=True, normalized=False) for name in signal_names(prefix, tokens_of_group)], special_tokens=True
     )
     tokens = {**checkpoint.signal_tokens, kind: SIGNALS[kind]}
     form = ChatPrompt(language.tokenizer, tokens, left, lambda _: 0, language.ends, checkpoint.instructions)
-    torch.manual_seed(seed)
+    torch.manual_seed(course.seed)
     queries, width = wanted.vectors.shape[1:]
-    signals = Signals(language.model, count, queries, width, PROJECTION)
-    trained = fit(signals, plan, batches(wanted, form, kind, batch), lambda module, rows: module(language.model, rows), run, seed)
+    signals = Signals(language.model, tokens_of_group, queries, width, PROJECTION)
+    plan, make = course.plan(len(captions)), batches(wanted, form, kind, course.batch)
+    trained = fit(signals, plan, make, lambda module, rows: module(language.model, rows), course.run, course.seed)
     if processes().is_main_process:
         _write(checkpoint, kind, trained, language.tokenizer, form.groups.ids[kind])
     processes().wait_for_everyone()
-
-
-def plan_for(captions: int, epochs: float, batch: int, rate: float, several: int = 1) -> Plan:
-    """The paper's, for as many captions on `several` GPUs."""
-    return Plan(max(2, round(epochs * captions / (batch * several))), rate, warmup=WARMUP, decay=DECAY, bf16=True)
 
 
 def batches(wanted: Wanted, form: ChatPrompt, kind: str, size: int) -> Callable[[random.Random], dict[str, Tensor]]:
@@ -210,7 +217,7 @@ def example(caption: str, kind: str, form: ChatPrompt, rng: random.Random, drawn
 
 def _write(checkpoint: Checkpoint, kind: str, signals: Any, tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> None:
     """The language model is read once more, written beside the old one, and takes its place when it is whole; a LoRA is merged by then."""
-    model, new = frozen(checkpoint, lora=True, in_main_memory=True).model, checkpoint.part("llm.new")
+    model, new = frozen(checkpoint, lora=True).model, checkpoint.part("llm.new")
     shutil.rmtree(new, ignore_errors=True)
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)

@@ -1,21 +1,19 @@
 """Stage 1 for any language model (section 4.1 of the paper): a linear layer from ImageBind's space learns what the language model reads as a medium.
 
 The language model is frozen and says what is in captioned files, in its own chat template, exactly as it will be asked when it serves. The layer
-alone learns, a few million parameters. The hyper-parameters are those of the paper's table 7; the rate falls along a cosine instead of a line.
+alone learns, a few million parameters. The hyper-parameters are those of the paper's table 7.
 """
 
 import json
-import math
 import random
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
 from nextgpt_chat.conversation import Text, Turn
@@ -29,11 +27,12 @@ from nextgpt_chat.training.alignment import save_weights
 from nextgpt_chat.training.computed_once import claim
 from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.embedded_pairs import Embedded, embed
-from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
-from nextgpt_chat.training.sharding import frozen, held, share
+from nextgpt_chat.training.sharding import frozen, place
+from nextgpt_chat.training.size import Size, activations, count, on_each, without_weights
 
-RATE, BATCH, DECAY, WARMUP = 4e-4, 18, 0.001, 0.1
+RATE, BATCH = 4e-4, 18
 """Of the paper, for each GPU."""
 LONGEST = 128
 """Most tokens of a caption; a longer one is cut off."""
@@ -42,21 +41,6 @@ ASKED = {
     "video": ("What happens in this clip?", "Describe this clip.", "Say in one sentence what goes on here."),
     "audio": ("What is heard in this recording?", "Describe this sound.", "Say in one sentence what you hear."),
 }
-
-
-@dataclass(frozen=True)
-class Size:
-    """What a run takes, counted without loading anything."""
-
-    trained: int
-    """Parameters that learn."""
-    whole: int
-    """All parameters of encoder, language model and projection."""
-    memory: int
-    """Bytes on each GPU: the language model in bfloat16 and the projection with gradient and moments, without activations."""
-    steps: int
-    disk: int
-    """Bytes for each pair, of what is embedded once."""
 
 
 def check(checkpoint: Checkpoint) -> None:
@@ -71,15 +55,22 @@ def check(checkpoint: Checkpoint) -> None:
         )
 
 
-def size(checkpoint: Checkpoint, imagebind: Path, plan: Plan, several: int = 1) -> Size:
-    """Of a run of which `several` processes share the language model; models are built on the `meta` device."""
-    config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
-    shape = encoder_config(imagebind)
+def size(checkpoint: Checkpoint, imagebind: Path, pairs: int, course: Course) -> Size:
+    """What it takes to learn from as many pairs."""
+    language, shape = without_weights(checkpoint), encoder_config(imagebind)
     with torch.device("meta"):
-        language, encoder = AutoModelForCausalLM.from_config(config), ImageBind(shape)
-        projection = LinearProjection(shape.embedding, config.hidden_size)
-    counts = [sum(parameter.numel() for parameter in module.parameters()) for module in (language, encoder, projection)]
-    return Size(counts[2], sum(counts), 2 * held(language, several) + 16 * counts[2], plan.steps, 4 * shape.embedding)
+        encoder, projection = ImageBind(shape), LinearProjection(shape.embedding, language.config.hidden_size)
+    trained = count([projection])
+    return Size(
+        trained,
+        count([language, encoder, projection]),
+        memory=on_each(language, trained, course),
+        activations=activations(language, course.batch, LONGEST + 1),
+        encoders=4 * count([encoder]),
+        steps=course.plan(pairs).steps,
+        disk=4 * shape.embedding * pairs,
+        written=4 * (count([encoder]) + trained),
+    )
 
 
 def encoder_config(path: Path) -> ImageBindConfig:
@@ -94,10 +85,9 @@ def encoder_config(path: Path) -> ImageBindConfig:
         ) from error
 
 
-def plan_for(pairs: int, epochs: float, batch: int, rate: float, several: int = 1) -> Plan:
-    """The paper's, for as many pairs on `several` GPUs."""
-    steps = max(2, math.ceil(epochs * pairs / (batch * several)))
-    return Plan(steps, rate, warmup=WARMUP, decay=DECAY, bf16=True)
+def load_encoder(path: Path) -> ImageBind:
+    """From what `encoder_config` accepts."""
+    return (from_published(path) if path.suffix == ".pth" else ImageBind.from_pretrained(path)).eval()
 
 
 def train(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], course: Course) -> Embedded:
@@ -109,26 +99,26 @@ def train(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], course
     if processes().is_main_process:
         told = [f"{pair.kind} {pair.path} {pair.caption}" for pair in pairs]
         claim(course.run, "\n".join([checkpoint.revision(), str(imagebind.resolve()), course.told, *told]))
-    device = processes().device
     config = encoder_config(imagebind)
-    encoder = (from_published(imagebind) if imagebind.suffix == ".pth" else ImageBind.from_pretrained(imagebind)).eval().to(device)
+
+    def embedded() -> Embedded:
+        return embed(pairs, config, lambda: load_encoder(imagebind).to(processes().device), course.run)
+
     if processes().is_main_process:
-        embed(pairs, encoder, course.run)
+        embedded()
     processes().wait_for_everyone()
-    read = embed(pairs, encoder, course.run)
-    language = frozen(checkpoint, lora=True, in_main_memory=course.shared)
-    if course.shared:
-        share(language)
+    read = embedded()
+    language = frozen(checkpoint, lora=True)
+    place(language, course.shared)
     form = ChatPrompt(
         language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
     )
     torch.manual_seed(course.seed)
     projection = LinearProjection(config.embedding, language.hidden)
-    make = batches(read, form, course.batch)
-    plan = plan_for(len(read.pairs), course.epochs, course.batch, course.rate, processes().num_processes)
+    plan, make = course.plan(len(read.pairs)), batches(read, form, course.batch)
     fit(projection, plan, make, lambda module, rows: caption_loss(language.model, module, rows), course.run, course.seed)
     if processes().is_main_process:
-        _write(checkpoint, projection, encoder, {pair.kind for pair in read.pairs})
+        _write(checkpoint, projection, load_encoder(imagebind), {pair.kind for pair in read.pairs})
     processes().wait_for_everyone()
     return read
 
@@ -164,7 +154,7 @@ def caption_loss(language: PreTrainedModel, projection: nn.Module, batch: dict[s
     words = language.get_input_embeddings()(batch["ids"])
     rows = torch.arange(len(words), device=words.device)
     seen = interleave(words, projection(batch["media"], ""), rows, batch["starts"])
-    states = language.get_decoder()(inputs_embeds=seen, attention_mask=batch["mask"]).last_hidden_state
+    states = language.get_decoder()(inputs_embeds=seen, attention_mask=batch["mask"], use_cache=False).last_hidden_state
     said = batch["answer"][:, 1:]
     logits = language.get_output_embeddings()(states[:, :-1][said])
     return {"loss": functional.cross_entropy(logits.float(), batch["ids"][:, 1:][said])}

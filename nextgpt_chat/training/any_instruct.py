@@ -1,12 +1,10 @@
 """Stage 3 for any language model (section 4.3 of the paper): a LoRA learns from whole dialogues when to speak, when to make a medium, and which.
 
 Each reply of a dialogue is one example, read exactly as it will be when the model serves: in its own chat template, with what was said before. What
-learns are the LoRA and, where they were trained, the projections. Hyper-parameters are those of the paper (table 7; LoRA as in the authors' code);
-the rate falls along a cosine.
+learns are the LoRA and, where they were trained, the projections. Hyper-parameters are those of the paper (table 7; LoRA as in the authors' code).
 """
 
 import json
-import math
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -18,36 +16,35 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.conversation import Media, Turn
 from nextgpt_chat.encode.imagebind import ImageBind, read_config
 from nextgpt_chat.encode.input_projection import LinearProjection
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.generate.caption_embeddings import CaptionEncoder
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.training.alignment import save_weights
+from nextgpt_chat.training.any_decode import distance_between
 from nextgpt_chat.training.any_decode import embed as embed_captions
-from nextgpt_chat.training.any_encode import DECAY, WARMUP, Size
 from nextgpt_chat.training.computed_once import claim
-from nextgpt_chat.training.course import Course
+from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.dialogue_examples import Example, batches, examples
 from nextgpt_chat.training.embedded_pairs import embed as embed_media
-from nextgpt_chat.training.loop import Losses, Plan, fit, processes
+from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
-from nextgpt_chat.training.sharding import frozen, held, precision, share
+from nextgpt_chat.training.sharding import frozen, place
+from nextgpt_chat.training.size import Size, activations, count, embedded, on_each, text_encoders, without_weights
 from nextgpt_chat.weights import load_into
 
 RATE, BATCH = 5e-4, 4
 """Of the paper, for each GPU."""
 WHOLE = "instruct.new"
 """File that is there while what was learnt is on disk as a whole and takes its places."""
-CONTEXT = 512
-"""Most tokens of an example, as in the paper: of a longer one the oldest turns are left out."""
+WEIGHTS = {"video": 2.0}
+"""Of the distances in the loss, by kind, where they are not 1, as in the authors' code."""
 LORA: dict[str, Any] = {
     "r": 32,
     "lora_alpha": 32,
@@ -82,7 +79,7 @@ class Instructed(nn.Module):
         if self.projection is not None and len(batch["media"]):
             read = interleave(words, self.projection(batch["media"], ""), batch["rows"], batch["starts"])
             unused.remove(self.projection)
-        states = base.get_decoder()(inputs_embeds=read, attention_mask=batch["mask"]).last_hidden_state
+        states = base.get_decoder()(inputs_embeds=read, attention_mask=batch["mask"], use_cache=False).last_hidden_state
         chosen = batch["chosen"][:, 1:]
         logits = base.get_output_embeddings()(states[:, :-1][chosen])
         losses = {"words": functional.cross_entropy(logits.float(), batch["ids"][:, 1:][chosen])}
@@ -95,27 +92,46 @@ class Instructed(nn.Module):
             unused.remove(self.signals[kind])
             at = signal_states(states, group["rows"], group["starts"], count)
             own = signal_states(words, group["rows"], group["starts"], count)
-            losses[f"{kind} distance"] = functional.mse_loss(self.signals[kind](at.float(), own.float()).float(), group["wanted"])
+            losses[f"{kind} distance"] = distance_between(self.signals[kind](at.float(), own.float()), group["wanted"])
         # Several processes add up their gradients, and each must have one of every weight.
         nothing = sum((0.0 * weight.sum() for module in unused for weight in module.parameters()), words.new_zeros(()))
+        weighted = [WEIGHTS.get(name.removesuffix(" distance"), 1.0) * loss for name, loss in losses.items()]
         return {
-            "loss": torch.stack(list(losses.values())).sum() + nothing,
+            "loss": torch.stack(weighted).sum() + nothing,
             **{name: loss.detach() for name, loss in losses.items()},
         }
 
 
-def size(checkpoint: Checkpoint, plan: Plan, several: int = 1) -> Size:
-    """Of a run of which `several` processes share the language model; that is built on the `meta` device."""
-    config = AutoConfig.from_pretrained(checkpoint.part("llm"), local_files_only=True)
+def size(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course) -> Size:
+    """What it takes to learn from dialogues, if all their replies can be learnt from."""
+    language = without_weights(checkpoint)
+    whole, config = count([language]), language.config
     with torch.device("meta"):
-        language = AutoModelForCausalLM.from_config(config)
-        whole, mine = sum(parameter.numel() for parameter in language.parameters()), held(language, several)
-        tuned = get_peft_model(language, LoraConfig(**LORA))
         seen, made = _projections(checkpoint, config.hidden_size)
-    learning = [one for one in tuned.parameters() if one.requires_grad]
-    learning += [one for module in (seen, made) if module is not None for one in module.parameters()]
-    trained = sum(parameter.numel() for parameter in learning)
-    return Size(trained, whole + trained, 2 * mine + 16 * trained, plan.steps, 0)
+        encoder = ImageBind(read_config(checkpoint.part("imagebind"))) if seen is not None else None
+        tuned = get_peft_model(without_weights(checkpoint), LoraConfig(**LORA))
+    learning = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
+    trained = sum(parameter.numel() for parameter in learning) + count([made, *([seen] if seen is not None else [])])
+    every = [(turn.role, medium) for turns in told for turn in turns for medium in turn.media]
+    shown = {medium.sha256 for role, medium in every if role == "user" and medium.kind in checkpoint.input_tokens}
+    captions = {
+        (medium.kind, medium.caption) for role, medium in every if role == "assistant" and medium.kind in checkpoint.signals
+    }
+    disk = sum(embedded(checkpoint.signals[kind].queries, checkpoint.signals[kind].width) for kind, _ in captions)
+    encoders = [2 * text_encoders(checkpoint, kind) for kind in {kind for kind, _ in captions}]
+    if encoder is not None and shown:
+        disk += 4 * encoder.config.embedding * len(shown)
+        encoders.append(4 * count([encoder]))
+    return Size(
+        trained,
+        whole + trained,
+        memory=on_each(language, trained, course),
+        activations=activations(language, course.batch, CONTEXT),
+        encoders=max(encoders, default=0),
+        steps=course.plan(sum(len(turns) // 2 for turns in told)).steps,
+        disk=disk,
+        written=4 * trained,
+    )
 
 
 def _projections(checkpoint: Checkpoint, hidden: int) -> tuple[LinearProjection | None, nn.ModuleDict]:
@@ -124,11 +140,6 @@ def _projections(checkpoint: Checkpoint, hidden: int) -> tuple[LinearProjection 
     shapes = checkpoint.signals.items()
     made = {kind: OutputProjection(hidden, queries=one.queries, width=one.width, **checkpoint.projection) for kind, one in shapes}
     return seen, nn.ModuleDict(made)
-
-
-def plan_for(replies: int, epochs: float, batch: int, rate: float, several: int = 1) -> Plan:
-    """The paper's, for as many replies on `several` GPUs."""
-    return Plan(max(2, math.ceil(epochs * replies / (batch * several))), rate, warmup=WARMUP, decay=DECAY, bf16=True)
 
 
 def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course) -> int:
@@ -145,7 +156,7 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
         return int(ended["replies"])
     checkpoint = read_checkpoint(checkpoint.folder)
     device = processes().device
-    language = frozen(checkpoint, lora=False, in_main_memory=course.shared)
+    language = frozen(checkpoint, lora=False)
     form = ChatPrompt(
         language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
     )
@@ -162,10 +173,8 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
     if checkpoint.signals:
         load_into(made, checkpoint.part("output_projections.safetensors"), device)
     model = Instructed(_tuned(language, checkpoint), seen, made)
-    if course.shared:
-        share(language, model)
-    make = batches(found, form, media, wanted, course.batch)
-    plan = plan_for(len(found), course.epochs, course.batch, course.rate, processes().num_processes)
+    place(language, course.shared, model)
+    plan, make = course.plan(len(found)), batches(found, form, media, wanted, course.batch)
     trained = fit(model, plan, make, lambda module, rows: module(rows), run, course.seed)
     if processes().is_main_process:
         _write(checkpoint, trained, {"run": str(run.resolve()), "replies": len(found)})
@@ -175,9 +184,6 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
 
 def _tuned(language: LanguageModel, checkpoint: Checkpoint) -> PeftModel:
     """The language model with a LoRA that learns, in float32; everything else is frozen."""
-    if processes().device.type != "cpu":  # activations are computed again in the backward pass instead of being kept
-        language.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        language.model.enable_input_require_grads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
         if checkpoint.lora:
@@ -195,17 +201,17 @@ def _compute(
     }
     media: dict[str, np.ndarray] = {}
     if every:
-        encoder = ImageBind.from_pretrained(checkpoint.part("imagebind")).eval().to(processes().device)
+        encoder = checkpoint.part("imagebind")
         pairs = [Pair(medium.kind, medium.path, sha256) for sha256, medium in sorted(every.items())]
-        read = embed_media(pairs, encoder, run / "shown")
+        read = embed_media(
+            pairs, read_config(encoder), lambda: ImageBind.from_pretrained(encoder).eval().to(processes().device), run / "shown"
+        )
         media = {pair.caption: vector for pair, vector in zip(read.pairs, read.vectors, strict=True)}
     wanted: dict[tuple[str, str], np.ndarray] = {}
     for kind in checkpoint.signals:
         captions = sorted({caption for one in found for of, _, caption in one.made if of == kind})
         if captions:
-            made = embed_captions(
-                captions, CaptionEncoder(checkpoint.part(f"{kind}_decoder"), processes().device, precision()), run / kind
-            )
+            made = embed_captions(captions, checkpoint.part(f"{kind}_decoder"), run / kind)
             wanted |= {(kind, caption): made.vectors[number] for number, caption in enumerate(captions)}
     return media, wanted
 

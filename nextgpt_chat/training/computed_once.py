@@ -10,7 +10,9 @@ import numpy as np
 from rich.progress import track
 
 from nextgpt_chat.errors import InputError
+from nextgpt_chat.media.ffmpeg import FFmpegError
 
+ROWS = "computed.npy"
 SAVED_EVERY = 200
 """Rows after which an interrupted run can go on."""
 
@@ -36,13 +38,18 @@ def claim(folder: Path, told: str) -> None:
     mark.write_text(made_of, encoding="utf-8")
 
 
+def kept(folder: Path) -> int:
+    """Bytes of disk that the rows in and below a folder take so far."""
+    return sum(512 * path.stat().st_blocks for path in folder.rglob(ROWS))
+
+
 def computed_once(
     folder: Path, told: str, count: int, shape: Callable[[], tuple[int, ...]], dtype: type, row: Callable[[int], np.ndarray]
 ) -> Computed:
-    """`count` rows of a `shape`, each made by `row`; a row that raises `InputError` or `OSError` is left out. `told` is what they are made of: if
-    it is another than before, all begins anew."""
+    """`count` rows of a `shape`, each made by `row`; a row of a file that cannot be read is left out. `told` is what they are made of: if it is another
+    than before, all begins anew."""
     folder.mkdir(parents=True, exist_ok=True)
-    notes, path, made_of = folder / "computed.json", folder / "computed.npy", hashlib.sha256(told.encode()).hexdigest()
+    notes, path, made_of = folder / "computed.json", folder / ROWS, hashlib.sha256(told.encode()).hexdigest()
     state = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
     if state.get("made_of") != made_of or not path.is_file():
         state = {"made_of": made_of, "done": 0, "wrong": {}}
@@ -52,7 +59,7 @@ def computed_once(
     for number in track(range(state["done"], count), "embedding"):
         try:
             rows[number] = row(number)
-        except (InputError, OSError) as error:
+        except (InputError, FFmpegError, OSError) as error:
             state["wrong"][str(number)] = str(error)
         if (number + 1) % SAVED_EVERY == 0 or number + 1 == count:
             rows.flush()

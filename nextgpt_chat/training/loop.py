@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
+from nextgpt_chat.errors import InputError
+
 log = logging.getLogger(__name__)
 
 
@@ -42,11 +45,15 @@ class Plan:
     steps: int
     """Optimizer steps."""
     rate: float
-    """Highest learning rate: reached after the warm-up, then lowered to zero along a cosine."""
+    """Highest learning rate: reached after the warm-up, then lowered to zero."""
     warmup: float = 0.04
     """Share of the steps in which the rate rises."""
+    linear: bool = False
+    """Whether the rate falls along a line instead of a cosine."""
     decay: float = 0.01
     """Weight decay of AdamW."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Decay of the averages of AdamW, of the gradient and of its square."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     ema: float | None = None
@@ -68,6 +75,9 @@ class Plan:
 COMPILED_FROM = 200
 """Fewest steps for which compiling pays: it takes a minute or two, and then a step takes half to nine tenths of its time."""
 
+WAITED = timedelta(days=7)
+"""How long processes wait for one of them, which may be computing embeddings; after 10 minutes NCCL would end all of them."""
+
 MAKERS = 4
 """Most processes that make batches ahead for a GPU, which would otherwise wait for them most of the time."""
 
@@ -82,12 +92,14 @@ def fit(
     folder: Path,
     seed: int,
 ) -> nn.Module:
-    """Trains `model` and returns it (or its moving average) in evaluation mode.
+    """Trains `model` and returns it (or its moving average) in evaluation mode. Raises `InputError` for a launch that it cannot take part in.
 
     `losses` returns named scalars; their sum under the name `loss` is what is minimised, the others are only logged. Every process
     of `accelerate launch` calls this with the same arguments and gets the same weights; each has batches of its own. `folder` receives
     `plan.json`, `log.jsonl`, `curve.png` and the state from which the next call goes on.
     """
+    check_launch()
+    processes()
     folder.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(mixed_precision="bf16" if plan.bf16 and _has_bf16() else "no")
     set_seed(seed, device_specific=True)  # processes share the weights of the first one, and must not share their noise
@@ -95,7 +107,7 @@ def fit(
         (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema)) if plan.ema else None
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=plan.rate, weight_decay=plan.decay, betas=(0.9, 0.98), fused=True)
+    optimizer = torch.optim.AdamW(trainable, lr=plan.rate, weight_decay=plan.decay, betas=plan.betas, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / accelerator.num_processes, plan))
     model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
     if average is not None:
@@ -148,7 +160,17 @@ def fit(
 
 def processes() -> PartialState:
     """Which of the processes of `accelerate launch` this is; the first one alone writes what a stage made."""
-    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=WAITED)
+
+
+def check_launch() -> None:
+    """Raises `InputError` if Accelerate is configured to divide what learns among processes, which is small and stays whole."""
+    for name in ("FSDP", "DeepSpeed"):
+        if parse_flag_from_env(f"ACCELERATE_USE_{name.upper()}"):
+            raise InputError(
+                f"{name} of Accelerate's configuration is not for this: what learns is small, and whole on each GPU. Launch with --multi_gpu or a "
+                "configuration without it; to divide the frozen language model of an alignment among the GPUs, say --shard after align."
+            )
 
 
 def _has_bf16() -> bool:
@@ -172,11 +194,12 @@ def _has_compiler(device: torch.device) -> bool:
 
 
 def _rate(step: float, plan: Plan) -> float:
-    """Share of the highest rate: linear warm-up, then a half cosine down to zero."""
+    """Share of the highest rate: linear warm-up, then a half cosine or a line down to zero."""
     warm = max(1.0, plan.warmup * plan.steps)
     if step < warm:
         return (step + 1) / (warm + 1)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1.0, plan.steps - warm))))
+    done = min(1.0, (step - warm) / max(1.0, plan.steps - warm))
+    return 1 - done if plan.linear else 0.5 * (1 + math.cos(math.pi * done))
 
 
 class _Batches(Dataset[Any]):
@@ -221,6 +244,12 @@ def _save(accelerator: Accelerator, folder: Path, step: int) -> None:
 def _resume(accelerator: Accelerator, folder: Path) -> int:
     if not (folder / "step").is_file():
         return 0
+    saved = len(list((folder / "state").glob("random_states_*.pkl")))
+    if saved != accelerator.num_processes:  # who would take other steps, at other rates
+        raise InputError(
+            f"The steps in {folder} were taken by {saved} processes, and this is a run of {accelerator.num_processes}. Start as many, or delete "
+            f"{folder / 'step'}: then the steps begin anew, with all that is embedded."
+        )
     accelerator.load_state(str(folder / "state"), strict=False)
     return int((folder / "step").read_text(encoding="utf-8"))
 

@@ -1,11 +1,12 @@
-"""A frozen language model that several processes hold together (FSDP, arXiv 2304.11277): each has a part of every layer, and gathers a layer while
-it is computed.
+"""A frozen language model to learn around: whole in every process, or held by several together (FSDP, arXiv 2304.11277), of which each has a part of
+every layer, and gathers a layer while it is computed.
 
 Accelerate's own way asks for everything that is sharded to be prepared with what learns, and for GPUs. Here what learns is small, whole in every
 process and Accelerate's; only frozen layers are shared out, by PyTorch, on processors as on GPUs.
 """
 
 import torch
+from accelerate.utils.memory import clear_device_cache
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -34,13 +35,30 @@ def precision() -> torch.dtype:
     return torch.float32 if processes().device.type == "cpu" else torch.bfloat16
 
 
-def frozen(checkpoint: Checkpoint, lora: bool, in_main_memory: bool) -> LanguageModel:
-    """The language model of a checkpoint, with its LoRA merged if `lora`, for training: frozen, where it is computed, or in main memory, from where it
-    is shared out."""
-    device = torch.device("cpu") if in_main_memory else processes().device
-    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora if lora else None, device, precision())
+def frozen(checkpoint: Checkpoint, lora: bool) -> LanguageModel:
+    """The language model of a checkpoint, with its LoRA merged if `lora`: frozen, in main memory."""
+    language = LanguageModel(checkpoint.part("llm"), checkpoint.lora if lora else None, torch.device("cpu"), precision())
     language.model.requires_grad_(False)
     return language
+
+
+def place(language: LanguageModel, shared: bool, around: nn.Module | None = None) -> None:
+    """Brings it from main memory to where it is computed, whole, or `shared` out (see `share`), when all that was there before is done."""
+    clear_device_cache(garbage_collection=True)
+    if shared:
+        share(language, around)
+    else:
+        language.device = processes().device
+        language.model.to(language.device)
+    if language.device.type != "cpu":
+        recompute(language.model)
+
+
+def recompute(language: PreTrainedModel) -> None:
+    """Gradient checkpointing: of each layer what it reads is kept, and all else is computed again in the backward pass."""
+    language.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    for layer in layers(language):
+        layer.training = True  # that is what it asks for; what is in it stays in evaluation mode
 
 
 def share(language: LanguageModel, around: nn.Module | None = None) -> None:

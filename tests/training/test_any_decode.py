@@ -3,33 +3,34 @@
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import DiffusionPipeline
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, PreTrainedModel
 
+from nextgpt_chat import disk
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.cli import main
 from nextgpt_chat.conversation import Conversation, Text, Turn
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import MediaReady
-from nextgpt_chat.generate.any_decoder import AnyDecoder
-from nextgpt_chat.generate.caption_embeddings import ENCODED, T5_LENGTH, CaptionEncoder
-from nextgpt_chat.generate.decoding import Denoising
-from nextgpt_chat.generate.families import FAMILIES
+from nextgpt_chat.generate.caption_embeddings import CaptionEncoder
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.training import any_decode, computed_once
-from nextgpt_chat.training.any_decode import SIGNALS, Signals, Wanted, batches, embed, example, plan_for, size, train
+from nextgpt_chat.training import course as course_of
+from nextgpt_chat.training.any_decode import SIGNALS, Signals, Wanted, batches, embed, example, size, train
+from nextgpt_chat.training.course import Course
 from tests.any_parts import PROJECTION, lively, put_together
 from tests.conftest import CHECKPOINT
-from tests.small_pipelines import save
 
 pytestmark = pytest.mark.filterwarnings("ignore:Should have t")  # torchsde, of a bound that is met to within rounding
 
@@ -54,55 +55,12 @@ def form_of(language: LanguageModel) -> ChatPrompt:
     return ChatPrompt(language.tokenizer, {"image": SIGNALS["image"]}, ("audio",), lambda _: 0, language.ends)
 
 
+def course(folder: Path, epochs: float = 1, batch: int = 2) -> Course:
+    return Course(folder / "run", epochs, batch, rate=1e-2, seed=1)
+
+
 def loaded(checkpoint: Checkpoint) -> LanguageModel:
     return LanguageModel(checkpoint.part("llm"), None, torch.device("cpu"))
-
-
-@pytest.mark.parametrize("name", sorted(set(ENCODED) & set(FAMILIES)))
-def test_what_captions_become_is_what_the_pipeline_makes_of_them(name: str, tmp_path: Path) -> None:
-    """A projection that wrote exactly this would make the same medium as the caption."""
-    save(name, tmp_path)
-    encoder = CaptionEncoder(tmp_path, torch.device("cpu"))
-    assert encoder.pipeline.vae is None
-    decoder = AnyDecoder(tmp_path, name, torch.device("cpu"), size=32, frame_rate=8)
-    how = Denoising(steps=2, guidance=3.0, seed=1, frames=9, seconds=1.0)
-    queries = encoder("a bird")
-    made = decoder.make(queries, how, None, lambda _: None, lambda: False)
-    if FAMILIES[name].kind == "audio":
-        plain = decoder.make("a bird", how, None, lambda _: None, lambda: False)
-        assert plain.std() > 0
-        np.testing.assert_allclose(made, plain, atol=1e-4 * np.abs(plain).max())
-        return
-    length = {} if name == "StableDiffusionXLPipeline" else {"max_sequence_length": T5_LENGTH}
-    plain = decoder.pipeline(prompt="a bird", **length, **how.options(), **decoder._extent(how), output_type="np")
-    said = plain.images[0] if FAMILIES[name].kind == "image" else plain.frames[0]
-    assert np.abs(made.astype(int) - said * 255).max() <= 1
-
-
-@pytest.mark.parametrize("name", ["LTXPipeline", "AudioLDM2Pipeline", "StableAudioPipeline"])
-def test_what_a_caption_leaves_out_is_told_by_the_last_feature(name: str, tmp_path: Path) -> None:
-    save(name, tmp_path)
-    encoder = CaptionEncoder(tmp_path, torch.device("cpu"))
-    short, long = (int((encoder(caption)[0, -T5_LENGTH:, -1] > 0).sum()) for caption in ("a bird", "a bird on the left at night"))
-    assert 0 < short < long < T5_LENGTH
-    decoder = AnyDecoder(tmp_path, name, torch.device("cpu"), size=32, frame_rate=8)
-    how = Denoising(steps=2, guidance=3.0, seed=1, frames=9, seconds=1.0)
-    made = []
-    for words in (0.0, 5.0):
-        for read in (-1.0, 1.0):
-            queries = encoder("a bird").clone()
-            queries[:, short - T5_LENGTH, :-1], queries[:, short - T5_LENGTH, -1] = words, read
-            made.append(decoder.make(queries, how, None, lambda _: None, lambda: False))
-    assert np.array_equal(made[0], made[2])  # what is left out changes nothing, whatever stands there
-    assert not np.array_equal(made[1], made[3])
-
-
-def test_other_pipelines_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
-    with pytest.raises(
-        InputError, match="No projection can be trained for a FluxPipeline. These can have one: StableDiffusionPipeline"
-    ):
-        CaptionEncoder(tmp_path, torch.device("cpu"))
 
 
 def test_captions_are_embedded_once(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,18 +68,20 @@ def test_captions_are_embedded_once(checkpoint: Checkpoint, tmp_path: Path, monk
     monkeypatch.setattr(computed_once, "SAVED_EVERY", 2)
 
     class Counted:
-        name = encoder.name
-
         def __call__(self, caption: str) -> torch.Tensor:
             asked.append(caption)
             if len(asked) == 5:
                 raise KeyboardInterrupt
             return encoder(caption)
 
+    loaded = []
+    monkeypatch.setattr(any_decode, "CaptionEncoder", lambda *told: loaded.append(told) or Counted())
     with pytest.raises(KeyboardInterrupt):
-        embed(CAPTIONS, Counted(), tmp_path / "run")  # type: ignore[arg-type]
-    found = embed(CAPTIONS, Counted(), tmp_path / "run")  # type: ignore[arg-type]
+        embed(CAPTIONS, checkpoint.part("image_decoder"), tmp_path / "run")
+    for _ in range(2):
+        found = embed(CAPTIONS, checkpoint.part("image_decoder"), tmp_path / "run")
     assert asked == [CAPTIONS[0], *CAPTIONS, *CAPTIONS[2:]]
+    assert len(loaded) == 2  # and not where nothing is missing
     for vector, caption in zip(found.vectors, CAPTIONS, strict=True):
         torch.testing.assert_close(torch.from_numpy(vector.astype(np.float32)), encoder(caption)[0], rtol=1e-3, atol=1e-3)
 
@@ -149,7 +109,7 @@ def measure(checkpoint: Checkpoint, signals: Signals, wanted: Wanted, language: 
 
 def test_what_is_learnt_depends_on_the_caption_and_is_served(small: Checkpoint, tmp_path: Path) -> None:
     checkpoint = small
-    train(checkpoint, "audio", CAPTIONS, tmp_path / "run", plan_for(4, 240, 8, 4e-3), batch=8, seed=1)
+    train(checkpoint, "audio", CAPTIONS, Course(tmp_path / "run", epochs=240, batch=8, rate=4e-3, seed=1))
     described = read_checkpoint(checkpoint.folder)
     assert described.captions == ()
     assert described.signals["audio"].model_dump() == {"prefix": "AUD", "count": 8, "queries": 1, "width": 64}
@@ -194,7 +154,7 @@ def test_what_the_language_model_knew_it_still_knows(tied: bool, checkpoint: Che
         language.tie_weights()
         language.save_pretrained(checkpoint.part("llm"))
     before, known = loaded(checkpoint).model.state_dict(), len(AutoTokenizer.from_pretrained(checkpoint.part("llm")))
-    train(checkpoint, "image", CAPTIONS, tmp_path / "run", plan_for(4, 1, 2, 1e-2), batch=2, seed=1)
+    train(checkpoint, "image", CAPTIONS, course(tmp_path))
     after = loaded(checkpoint).model.state_dict()
     for name, tensor in before.items():
         rows = known if "embed_tokens" in name or "lm_head" in name else len(tensor)
@@ -204,7 +164,7 @@ def test_what_the_language_model_knew_it_still_knows(tied: bool, checkpoint: Che
 
 
 def test_the_command_trains_what_the_pairs_are_of(
-    checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = tmp_path / "pairs.json"
     pairs.write_text(json.dumps([{"caption": caption, "image_name": "none.png"} for caption in CAPTIONS]), encoding="utf-8")
@@ -216,7 +176,20 @@ def test_the_command_trains_what_the_pairs_are_of(
         assert ended.value.code == 0
         return capsys.readouterr().out
 
-    assert "image: 4, 2 steps." in run("--dry-run")
+    def load(*_: Any, **__: Any) -> None:
+        raise AssertionError("something is loaded")
+
+    with monkeypatch.context() as dry:
+        for kind in (DiffusionPipeline, PreTrainedModel):
+            dry.setattr(kind, "from_pretrained", load)
+        assert "image: 4, 2 steps." in run("--dry-run")
+    with monkeypatch.context() as full:
+        full.setattr(disk.shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * 10**9))
+        with pytest.raises(
+            SystemExit, match="GB are to be written, .* and 2.0 GB of disk are free in .*, of which 2 must stay. Free some"
+        ):
+            main(words)
+        assert not (tmp_path / "run").exists()
     assert read_checkpoint(checkpoint.folder).captions == ("image", "audio")
     assert "has signal tokens for this now: image" in run()
     assert read_checkpoint(checkpoint.folder).captions == ("audio",)
@@ -228,12 +201,32 @@ def test_the_command_trains_what_the_pairs_are_of(
 
 
 def test_a_run_of_another_model_is_not_gone_on_with(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    plan = plan_for(4, 1, 2, 1e-2)
-    train(checkpoint, "image", CAPTIONS, tmp_path / "run", plan, batch=2, seed=1)
+    train(checkpoint, "image", CAPTIONS, course(tmp_path))
     other = put_together(tmp_path / "other", "llama", {"image": "StableDiffusionXLPipeline"})
     with pytest.raises(InputError, match="holds a run over another model"):
-        train(other, "image", CAPTIONS, tmp_path / "run", plan, batch=2, seed=1)
+        train(other, "image", CAPTIONS, course(tmp_path))
     assert read_checkpoint(other.folder).captions == ("image",)
+
+
+def test_several_processes_go_on_with_what_one_has_embedded(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise RuntimeError("as far as this")
+
+    monkeypatch.setattr(any_decode, "frozen", stop)  # what comes behind the embeddings
+    for several in (1, 4):
+        monkeypatch.setattr(course_of, "processes", lambda several=several: SimpleNamespace(num_processes=several))
+        assert course(tmp_path, epochs=8).plan(4).steps == 16 // several
+        with pytest.raises(RuntimeError, match="as far as this"):
+            train(checkpoint, "image", CAPTIONS, course(tmp_path, epochs=8))
+    for captions, other in (
+        (CAPTIONS, course(tmp_path, epochs=9)),
+        (CAPTIONS, course(tmp_path, 8, batch=4)),
+        (CAPTIONS[1:], course(tmp_path, 8)),
+    ):
+        with pytest.raises(InputError, match="holds a run over another model, other pairs or other settings"):
+            train(checkpoint, "image", captions, other)
 
 
 def test_an_omni_model_cannot_be_taught_so(tmp_path: Path) -> None:
@@ -257,14 +250,23 @@ def test_rows_of_another_run_are_not_taken_for_computed(tmp_path: Path) -> None:
     assert np.array_equal(rows("a", 5), first)
 
 
-def test_at_true_size_a_dry_run_counts(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_true_size_a_dry_run_counts(checkpoint: Checkpoint, tmp_path: Path) -> None:
     llama = LlamaConfig(vocab_size=32_000, hidden_size=4096, intermediate_size=11_008, num_hidden_layers=32, num_attention_heads=32)
     llama.save_pretrained(checkpoint.folder / "llm")
     shape = {"hidden": 512, "layers": 4, "heads": 4}
-    found = size(checkpoint, "image", plan_for(180_000, 1, 8, 4e-4, 3), shape)
+    found = size(checkpoint, "image", 180_000, Course(tmp_path / "run", 1, batch=8, rate=4e-4, seed=7), shape)
     published = (
         31_958_784 + (17 - 77) * 512 + (32 - 768) * 513
     )  # of the paper's picture projection, with other queries and features
     assert found.trained == published + 5 * 4096
     assert found.whole == found.trained + 6_738_415_616
-    assert found.steps == 7500
+    assert found.steps == 22_500
+    parts = ("text_encoder", "text_encoder_2")  # what captions pass through
+    encoders = sum(
+        tensor.numel()
+        for part in parts
+        for tensor in load_file(checkpoint.part("image_decoder") / part / "model.safetensors").values()
+    )
+    assert found.encoders == 2 * encoders
+    assert found.disk == 180_000 * 2 * 17 * 32
+    assert found.written == 4 * (found.whole)  # in full precision, as on any processor

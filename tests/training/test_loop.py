@@ -1,12 +1,14 @@
 import json
 import random
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from nextgpt_chat.errors import InputError
 from nextgpt_chat.training import loop
 from nextgpt_chat.training.loop import COMPILED_FROM, Plan, batches, fit
 
@@ -46,6 +48,29 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path)
     assert (tmp_path / "parts" / "step").read_text() == "10"
     resumed = fit(line(), PLAN, batch, losses, tmp_path / "parts", seed=1)
     assert torch.allclose(whole.weight, resumed.weight, atol=1e-6)
+
+
+def test_steps_of_other_processes_are_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit(line(), PLAN, batch, losses, tmp_path, seed=1)
+    (tmp_path / "state" / "random_states_1.pkl").touch()
+    with pytest.raises(InputError, match=r"were taken by 2 processes, and this is a run of 1\. Start as many, or delete .*step:"):
+        fit(line(), PLAN, batch, losses, tmp_path, seed=1)
+    (tmp_path / "step").unlink()
+    fit(line(), PLAN, batch, losses, tmp_path, seed=1)
+
+
+def test_a_launch_that_would_divide_what_learns_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(InputError, match="FSDP of Accelerate's configuration"):
+        fit(line(), PLAN, batch, losses, tmp_path / "run", seed=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_processes_wait_for_one_that_embeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(loop, "PartialState", lambda **how: asked.append(how))
+    loop.processes()
+    assert asked[0]["timeout"] > timedelta(days=1)  # type: ignore[operator]
 
 
 def test_other_processes_make_the_batches_that_the_training_process_would_make() -> None:

@@ -9,8 +9,8 @@ from nextgpt_chat.checkpoint import read_checkpoint
 from nextgpt_chat.conversation import Conversation, Text, Turn
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.training.recipe import STAGES, run_recipe
 from tests.training.launching import in_two_processes
