@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from nextgpt_chat.convert.write import Sources, convert
+from nextgpt_chat.presets.preset import FOLDER, find_preset
 
 NOTICE = (
-    "Licences: LLaMA and Vicuna v0, ImageBind (CC-BY-NC 4.0), Zeroscope (CC-BY-NC 4.0), NExT-GPT's weights (CC-BY-NC-SA 4.0): "
+    "Licences: LLaMA and Vicuna v0, Zeroscope (CC-BY-NC-4.0), ImageBind, AudioLDM and NExT-GPT's weights (CC-BY-NC-SA-4.0): "
     "for research, not for commercial use.\n"
 )
 
@@ -29,7 +30,9 @@ def main(
     """Makes a model of the published NExT-GPT and the models that it stands on; about 30 GB of disk, and as much memory as the language model has."""
     decoders = {"image": image_decoder, "video": video_decoder, "audio": audio_decoder}
     sys.stdout.write(NOTICE)
-    checkpoint = convert(Sources(official, base, imagebind, decoders, delta), out, lambda part: _say(f"Writing: {part} …\n"))
+    published = find_preset("nextgpt-7b", FOLDER).sources["imagebind"]
+    sources = Sources(official, base, imagebind, decoders, delta, published)
+    checkpoint = convert(sources, out, lambda part: _say(f"Writing: {part} …\n"))
     _say(f"{checkpoint.title} is in {out}. Talk to it with: NEXTGPT_MODEL={checkpoint.name} nextgpt-chat serve\n")
 
 

@@ -74,7 +74,7 @@ def read_newer(folder: Path, base: Path) -> Published:
             f"The input projection in '{folder}' is none that groups. Accepted is {ACCEPTED}, trained with the projector 'group'."
         )
     lora, adapter = _adapter(folder)
-    expected, shape = _expected(found, config, adapter)
+    expected, shape = expected_shapes(found, config, adapter)
     if wrong := mistakes(found | lora, expected):
         raise InputError(f"The weights in '{folder}' do not fit {config.model_type} in '{base}': {wrong}. Accepted is {ACCEPTED}.")
     projections = output_projections(found, PROJECTIONS, lambda name: name)
@@ -121,7 +121,7 @@ def _adapter(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return dict(read), adapter
 
 
-def _expected(
+def expected_shapes(
     found: dict[str, Tensor], config: PretrainedConfig, adapter: dict[str, Any]
 ) -> tuple[dict[str, torch.Size], dict[str, int]]:
     """The shapes of all that must be there, and the sizes that only the files know (1 for one that they do not name)."""

@@ -1,7 +1,8 @@
 """The published checkpoint of NExT-GPT (`ChocoWu/nextgpt_7b_tiva_v0`), checked: its names, its shapes, its tokens, and the model it was trained on.
 
-What is there: input and output projections, a LoRA, and the whole embedding table and head of the language model. What is not: the layers of
-Vicuna-7B v0, on which all of it depends. A wrong base has the same names and shapes and talks nonsense, so it is told by its embeddings.
+What is there: input and output projections, the whole embedding table and head of the language model, and a LoRA, but not after the first two stages
+of the published training. What is not: the layers of Vicuna-7B v0, on which all of it depends. A wrong base has the same names and shapes and talks
+nonsense, so it is told by its embeddings.
 """
 
 import json
@@ -39,7 +40,7 @@ ALIAS = "input_embeddings.weight"
 LAYER = "llama_model.base_model.model.model.layers.{}.self_attn.{}_proj.lora_{}.default.weight"
 EMBEDDINGS = ("llama_model.base_model.model.model.embed_tokens.weight", "llama_model.model.embed_tokens.weight")
 HEAD = ("llama_model.base_model.model.lm_head.weight", "llama_model.lm_head.weight")
-"""With a LoRA, and as the first two stages of the published training wrote them."""
+"""With a LoRA, and as the first two stages of the published training write them, which have none."""
 ATTENTION = ("q", "k", "v", "o")
 ADVICE = {
     False: "Make Vicuna-7B v0 from its delta weights (lmsys/vicuna-7b-delta-v0).",
@@ -61,7 +62,7 @@ class Published:
     embeddings: Tensor
     head: Tensor
     lora: dict[str, Tensor]
-    """As PEFT names them."""
+    """As PEFT names them; empty if there is none."""
     rank: int
     input_projection: dict[str, Tensor]
     output_projections: dict[str, Tensor]
@@ -87,20 +88,17 @@ def read_published(folder: Path, base: Path) -> Published:
         raise InputError(f"There is no {WEIGHTS} in '{folder}'. Accepted is a folder with all files of ChocoWu/nextgpt_7b_tiva_v0.")
     found = read_weights(folder / WEIGHTS, ACCEPTED)
     found.pop(ALIAS, None)
-    for name, short in (EMBEDDINGS, HEAD):
-        if short in found:
-            found[name] = found.pop(short)
     config = base_config(base)
     counts = signal_counts(added, PREFIXES, folder / TOKENS)
     expected, shape = expected_shapes(found, config)
     if wrong := mistakes(found, expected):
         raise InputError(f"'{folder / WEIGHTS}' does not fit {config.model_type} in '{base}': {wrong}. Accepted is {ACCEPTED}.")
-    projections = output_projections(found, PROJECTIONS, _own)
+    projections, tuned = output_projections(found, PROJECTIONS, _own), has_lora(found)
     return Published(
         added=added,
         base=config,
-        embeddings=found[EMBEDDINGS[0]],
-        head=found[HEAD[0]],
+        embeddings=found[EMBEDDINGS[not tuned]],
+        head=found[HEAD[not tuned]],
         lora={
             name.removeprefix("llama_model.").replace(".default.", "."): tensor
             for name, tensor in found.items()
@@ -108,7 +106,7 @@ def read_published(folder: Path, base: Path) -> Published:
         },
         rank=shape["rank"],
         alpha=shape["rank"],
-        targets=tuple(f"{which}_proj" for which in ATTENTION),
+        targets=tuple(f"{which}_proj" for which in ATTENTION if tuned),
         newer=False,
         input_projection={name: tensor for name, tensor in found.items() if name.startswith("llama_proj.")},
         output_projections=projections,
@@ -133,11 +131,18 @@ def check_base(published: Published, embeddings: Tensor) -> None:
         )
 
 
+def has_lora(found: Mapping[str, Tensor]) -> bool:
+    """Whether there must be a LoRA: always, but beside the names of the first two stages."""
+    return EMBEDDINGS[1] not in found
+
+
 def expected_shapes(found: dict[str, Tensor], config: PretrainedConfig) -> tuple[dict[str, torch.Size], dict[str, int]]:
     """The shapes of all that must be there, by published name, and the sizes that only the file itself knows (1 for one that it does not name)."""
     size = partial(size_in, found)
-    hidden, vocabulary = config.hidden_size, size(EMBEDDINGS[0], 0)
-    rank, inner = size(LAYER.format(0, "q", "A"), 0), size(f"{PROJECTIONS['image']}fc.bias", 0)
+    tuned = has_lora(found)
+    embeddings, head = EMBEDDINGS[not tuned], HEAD[not tuned]
+    hidden, vocabulary = config.hidden_size, size(embeddings, 0)
+    rank, inner = size(LAYER.format(0, "q", "A"), 0) if tuned else 0, size(f"{PROJECTIONS['image']}fc.bias", 0)
     layers = layers_in(found)
     with torch.device("meta"):
         linear = LinearProjection(size("llama_proj.weight", 1), hidden).state_dict()
@@ -151,8 +156,8 @@ def expected_shapes(found: dict[str, Tensor], config: PretrainedConfig) -> tuple
     expected |= {
         f"{prefix}{_theirs(name)}": tensor.shape for prefix, state in projections.items() for name, tensor in state.items()
     }
-    expected |= dict.fromkeys((EMBEDDINGS[0], HEAD[0]), torch.Size((vocabulary, hidden)))
-    for layer in range(config.num_hidden_layers):
+    expected |= dict.fromkeys((embeddings, head), torch.Size((vocabulary, hidden)))
+    for layer in range(config.num_hidden_layers if tuned else 0):
         for which in ATTENTION:
             expected[LAYER.format(layer, which, "A")] = torch.Size((rank, hidden))
             expected[LAYER.format(layer, which, "B")] = torch.Size((hidden, rank))

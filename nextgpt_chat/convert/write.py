@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AudioLDMPipeline, DiffusionPipeline, StableDiffusionPipeline, TextToVideoSDPipeline
+from diffusers import AudioLDMPipeline, DiffusionPipeline, EulerDiscreteScheduler, StableDiffusionPipeline, TextToVideoSDPipeline
 from peft import LoraConfig
 from safetensors.torch import save_file
 from tokenizers import AddedToken
@@ -19,9 +19,11 @@ from transformers import LlamaForCausalLM, LlamaTokenizer
 from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
 from nextgpt_chat.convert.newer import is_newer, read_newer
 from nextgpt_chat.convert.official import Published, check_base, read_published
-from nextgpt_chat.encode.imagebind import ImageBindConfig
+from nextgpt_chat.disk import check_room
+from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_published
 from nextgpt_chat.errors import InputError, SetupError
+from nextgpt_chat.presets.preset import Source
 from nextgpt_chat.weights import mistakes
 
 Report = Callable[[str], None]
@@ -32,7 +34,7 @@ DECODERS: dict[str, type[DiffusionPipeline]] = {
     "audio": AudioLDMPipeline,
 }
 DECODING: dict[str, dict[str, Any]] = {
-    "image": {"steps": 50, "max_steps": 100, "guidance": 7.5, "max_guidance": 20.0, "size": 512, "memory": 0.4},
+    "image": {"steps": 50, "max_steps": 100, "guidance": 7.5, "max_guidance": 20.0, "memory": 0.4},
     "video": {
         "steps": 50,
         "max_steps": 100,
@@ -58,9 +60,9 @@ DECODING: dict[str, dict[str, Any]] = {
         "memory": 0.1,
     },
 }
-"""The defaults of the published demo."""
-LATER: dict[str, dict[str, Any]] = {"image": {}, "video": {"frames": 16}, "audio": {"seconds": 5.0}}
-"""What is otherwise in the later code."""
+"""The defaults of the published demo. Pictures are as large as their decoder was trained for."""
+LATER: dict[str, dict[str, Any]] = {"image": {"memory": 0.9}, "video": {"frames": 16}, "audio": {"seconds": 5.0}}
+"""What is otherwise in the later code; the memory is that of pictures of 768 by 768."""
 LARGEST_FILE = "40GB"
 """The language model stays in one file."""
 
@@ -79,12 +81,15 @@ class Sources:
     """Folders of Stable Diffusion 1.5, Zeroscope v2 576w and AudioLDM-L-full, by kind of medium."""
     delta: Path | None = None
     """Folder of Vicuna's delta weights, if `base` is LLaMA-7B, to which they are added."""
+    published_imagebind: Source | None = None
+    """What `imagebind` must be; without it, any that fits is taken."""
 
 
 def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfig = IMAGEBIND_HUGE) -> Checkpoint:
     """Writes the folder `out`, which must not be there, and returns its description. Nothing is left there if it cannot be finished.
 
-    Raises `InputError` for parts that are not what they should be; all that can be told without reading everything is told first.
+    Raises `InputError` for parts that are not what they should be, and `SetupError` where the disk is too small; all that can be told without reading
+    everything is told first.
     """
     if out.exists():
         raise InputError(f"'{out}' is there already. Choose another folder with --out.")
@@ -92,6 +97,11 @@ def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfi
     published = read(sources.official, sources.base)
     for kind, folder in sources.decoders.items():
         _check_decoder(kind, folder)
+    imagebind = _imagebind(published, sources, encoder)
+    most = _most_bytes(sources)
+    check_room(
+        f"At most {most / 10**9:.1f} GB are to be written", {out.parent: most}, "Free some, or choose another folder with --out."
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
         folder = Path(name) / out.name
@@ -102,22 +112,36 @@ def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfi
         save_file(_kept(published.input_projection), folder / "input_projection.safetensors")
         save_file(_kept(published.output_projections), folder / "output_projections.safetensors")
         report("encoder")
-        imagebind = from_published(sources.imagebind, replace(encoder, filled=published.newer))
-        if (
-            imagebind.config.embedding
-            != published.input_projection["in_fc.weight" if published.newer else "llama_proj.weight"].shape[1]
-        ):
-            raise InputError(
-                f"'{sources.imagebind}' and the input projection have different sizes of embedding. Accepted is imagebind_huge.pth."
-            )
         imagebind.save_pretrained(folder / "imagebind")
+        description = _description(published, out.name)
         for kind, source in sources.decoders.items():
             report(f"decoder of {kind}s")
-            _decoder(kind, source, published, folder / f"{kind}_decoder")
-        (folder / FILE_NAME).write_text(json.dumps(_description(published, out.name), indent=2) + "\n", encoding="utf-8")
+            description["decoding"][kind] |= _decoder(kind, source, published, folder / f"{kind}_decoder")
+        (folder / FILE_NAME).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         read_checkpoint(folder)
         shutil.move(folder, out)
     return read_checkpoint(out)
+
+
+def _imagebind(published: Published, sources: Sources, encoder: ImageBindConfig) -> ImageBind:
+    """The encoder, whose weights stay in their file, if it is the published one and fits the input projection."""
+    imagebind = from_published(sources.imagebind, replace(encoder, filled=published.newer))
+    projection = published.input_projection["in_fc.weight" if published.newer else "llama_proj.weight"]
+    if imagebind.config.embedding != projection.shape[1]:
+        raise InputError(
+            f"'{sources.imagebind}' and the input projection have different sizes of embedding. Accepted is imagebind_huge.pth."
+        )
+    if sources.published_imagebind:
+        sources.published_imagebind.check(sources.imagebind)
+    return imagebind
+
+
+def _most_bytes(sources: Sources) -> int:
+    """How large the folder will be at most: as its parts are now, which may have more precision, or more than is taken."""
+    files = [sources.imagebind, *sources.official.glob("*.pt"), *sources.official.glob("*.bin")]
+    for folder, below in ((sources.base, ""), *((folder, "*/") for folder in sources.decoders.values())):
+        files += list(folder.glob(f"{below}*.safetensors")) or list(folder.glob(f"{below}*.bin"))
+    return sum(path.stat().st_size for path in files if "." not in path.stem)  # model.fp16.safetensors is what model.safetensors is
 
 
 def _language_model(published: Published, sources: Sources, folder: Path) -> None:
@@ -205,7 +229,8 @@ def _check_decoder(kind: str, folder: Path) -> None:
         raise InputError(f"The pipeline in '{folder}' is a {named}. For {kind}s a {wanted} is accepted.")
 
 
-def _decoder(kind: str, source: Path, published: Published, folder: Path) -> None:
+def _decoder(kind: str, source: Path, published: Published, folder: Path) -> dict[str, int]:
+    """Writes a pipeline; returns what its description must know of it."""
     checker = {"safety_checker": None} if kind == "image" else {}
     try:
         pipeline = DECODERS[kind].from_pretrained(source, local_files_only=True, dtype=torch.float16, **checker)
@@ -217,7 +242,10 @@ def _decoder(kind: str, source: Path, published: Published, folder: Path) -> Non
         raise InputError(
             f"The decoder in '{source}' takes prompt embeddings of {width} features; the projection writes {published.signals[kind]['width']}."
         )
+    if published.newer and kind == "image":
+        pipeline.scheduler = EulerDiscreteScheduler.from_pretrained(source, subfolder="scheduler", local_files_only=True)
     pipeline.save_pretrained(folder)
+    return {"size": unet.sample_size * pipeline.vae_scale_factor} if kind == "image" else {}
 
 
 def _description(published: Published, name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The published weights of ImageBind, `imagebind_huge.pth`, as an `ImageBind`.
 
 Nothing but tensors is read from the file, and every name in it is accounted for: either it is a weight here, under the same name, or it is in
-`SKIPPED`. The weights are CC-BY-NC 4.0: not for commercial use.
+`SKIPPED`. The weights are CC-BY-NC-SA-4.0: not for commercial use.
 """
 
 from pathlib import Path

@@ -26,7 +26,7 @@ def encoded_captions(imagebind: ImageBind, tokenizer: PreTrainedTokenizerBase, c
         batch = list(captions[start : start + BATCH])
         encoded = tokenizer(batch, padding=True, truncation=True, max_length=length, return_tensors="pt")
         last = encoded.attention_mask.sum(dim=1) - 1
-        found.append(imagebind.encode_text(encoded.input_ids.to(device), last.to(device)).cpu())
+        found.append(imagebind.encode_text(encoded.input_ids.to(device), last.to(device)).float().cpu())
     return torch.cat(found)
 
 
@@ -55,5 +55,5 @@ def _encoded(imagebind: ImageBind, kind: str, media: Iterator[Tensor]) -> Tensor
     device = imagebind.device
     found = [torch.empty(0, imagebind.config.embedding)]
     while batch := list(islice(media, BATCH)):
-        found.append(imagebind.encode_media(torch.stack(batch).to(device), kind).cpu())
+        found.append(imagebind.encode_media(torch.stack(batch).to(device, imagebind.dtype), kind).float().cpu())
     return torch.cat(found)

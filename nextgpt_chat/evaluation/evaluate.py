@@ -26,8 +26,8 @@ from nextgpt_chat.evaluation.tasks import (
     telling,
     turning,
 )
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.pipeline import load_pipeline
 
 CALIBRATION = {"image": 3000, "video": 400, "audio": 1500}
 """Rendered media on which the readers are calibrated."""

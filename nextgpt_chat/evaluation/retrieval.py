@@ -46,7 +46,7 @@ def recalls(imagebind: ImageBind, tokenizer: PreTrainedTokenizerBase, kinds: Seq
     hits: dict[str, list[float]] = {}
     for _ in range(GALLERIES):
         scenes = gallery(rng)
-        media = {kind: imagebind.encode_media(_rendered(scenes, kind, imagebind, rng), kind) for kind in kinds}
+        media = {kind: imagebind.encode_media(_rendered(scenes, kind, imagebind, rng), kind).float().cpu() for kind in kinds}
         for one, other in permutations(kinds, 2):
             hits.setdefault(f"{one} {other}", []).extend(found(media[one], media[other]))
         for kind in kinds:
@@ -58,7 +58,7 @@ def recalls(imagebind: ImageBind, tokenizer: PreTrainedTokenizerBase, kinds: Seq
 
 def found(queries: Tensor, others: Tensor) -> list[float]:
     """1 for each query [N, E] whose nearest neighbour among `others` [N, E] is the one at its own place."""
-    nearest = (queries @ others.T).argmax(dim=1).cpu()
+    nearest = (queries @ others.T).argmax(dim=1)
     return (nearest == torch.arange(len(queries))).float().tolist()
 
 
@@ -72,4 +72,4 @@ def _rendered(scenes: Sequence[Scene], kind: str, imagebind: ImageBind, rng: ran
             media.append(video_tensor(np.asarray(film(scene, rng, frames=shape.frames)), shape.image_size))
         else:
             media.append(audio_tensor(play(scene, rng), shape.audio_size[0]))
-    return torch.stack(media).to(imagebind.device)
+    return torch.stack(media).to(imagebind.device, imagebind.dtype)

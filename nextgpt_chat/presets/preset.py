@@ -4,6 +4,7 @@ It is a JSON file. With a `description` it becomes a checkpoint as soon as its p
 NExT-GPT, which is converted.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,23 @@ class Source(BaseModel):
     """Patterns of the files that are needed."""
     url: str = ""
     """Address of a file that is not at the hub."""
+    sha256: str = ""
+    """Of that file; empty if nobody made it known."""
     licence: str
     """Its name, and what it does not allow."""
     page: str = ""
     """Where it can be read; the hub's page of `repo` if empty."""
+
+    def check(self, path: Path) -> None:
+        """Raises `SetupError` unless the file at `path` is that at `url`, as far as its SHA-256 is known."""
+        if not self.sha256:
+            return
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != self.sha256:
+            raise SetupError(
+                f"'{path}' is not {self.url}: its SHA-256 is {found} instead of {self.sha256}. Get it again from there."
+            )
 
 
 class Preset(BaseModel):

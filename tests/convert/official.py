@@ -39,6 +39,8 @@ class Size:
 
 SMALL = Size(32, 2, 4, 6, 16, 2, WORDS + len(TOKENS), (("", 16, 128), ("_video", 16, 128), ("_audio", 1, 64)))
 """Fits the narrow encoder of other tests and the decoders of the embedded model."""
+SMALLER = {"image": {"size": 80}, "video": {"size": 80, "width": 96, "frames": 4, "min_frames": 4}, "audio": {"seconds": 1.0}}
+"""Sizes that the decoders of the embedded model make in a test's time."""
 
 
 def shapes(size: Size) -> dict[str, tuple[int, ...]]:

@@ -23,40 +23,13 @@ from nextgpt_chat.encode.preprocessing import media_tensor
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, MediaReady
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.pipeline import Pipeline, load_pipeline
+from nextgpt_chat.pipeline import Pipeline
+from nextgpt_chat.placement import Placement
 from nextgpt_chat.reason.language_model import SignalGroup, Word
 from nextgpt_chat.settings import ReplySettings
 from tests.conftest import picture
-from tests.convert.official import SMALL, TOKENS, PlainProjection, Size, make, plain_llama, shapes
+from tests.convert.official import SMALL, TOKENS, PlainProjection, Size, plain_llama, shapes
 from tests.encode.test_published_imagebind import CONFIG
-
-SMALLER = {"image": {"size": 80}, "video": {"size": 80, "width": 96, "frames": 4, "min_frames": 4}, "audio": {"seconds": 1.0}}
-"""Sizes that the decoders of the embedded model make in a test's time."""
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sources, dict[str, Tensor]]:
-    return make(tmp_path_factory.mktemp("published"))
-
-
-@pytest.fixture(scope="module")
-def converted(made: tuple[Sources, dict[str, Tensor]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("checkpoints") / "nextgpt-7b"
-    said: list[str] = []
-    convert(made[0], out, said.append, CONFIG)
-    assert len(said) == 6
-    assert [path.name for path in out.parent.iterdir()] == ["nextgpt-7b"]
-    path = out / "nextgpt.json"
-    described = json.loads(path.read_text(encoding="utf-8"))
-    for kind, sizes in SMALLER.items():
-        described["decoding"][kind] |= {"steps": 2, **sizes}
-    path.write_text(json.dumps(described), encoding="utf-8")
-    return out
-
-
-@pytest.fixture(scope="module")
-def pipeline(converted: Path, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    return load_pipeline(converted, ContentStore(tmp_path_factory.mktemp("media")), "cpu")
 
 
 def test_at_true_size_every_published_name_is_expected_in_its_shape_and_nothing_else() -> None:
@@ -165,7 +138,7 @@ def test_all_kinds_come_out_and_go_in_again(pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_makes_much_the_same(dtype: torch.dtype, converted: Path, pipeline: Pipeline, tmp_path: Path) -> None:
-    half = Pipeline(read_checkpoint(converted), ContentStore(tmp_path), torch.device("cpu"), None, dtype)
+    half = Pipeline(read_checkpoint(converted), ContentStore(tmp_path), Placement(torch.device("cpu")), None, dtype)
     image = picture(half.content)
     torch.testing.assert_close(half.encoder(image).float(), pipeline.encoder(image), rtol=0, atol=0.05)
     settings = ReplySettings(seed=1, steps=2, kinds=("image", "video", "audio"), max_new_tokens=8)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,23 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from nextgpt_chat.conversation import Conversation, Image, Text, Turn
-from nextgpt_chat.convert.newer import is_newer, read_newer
+from nextgpt_chat.convert.newer import expected_shapes, is_newer, read_newer
 from nextgpt_chat.convert.write import Sources, convert
 from nextgpt_chat.encode.preprocessing import media_tensor
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, MediaReady
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.image_file import encode_png
-from nextgpt_chat.pipeline import Pipeline, load_pipeline
+from nextgpt_chat.pipeline import Pipeline
 from nextgpt_chat.reason.language_model import SignalGroup
 from nextgpt_chat.settings import ReplySettings
 from tests.conftest import picture
 from tests.convert.later import ALPHA, LAYERS, LINEAR, NAMES, RANK, Large, PlainGrouping, grouping, make_later, outputs
-from tests.convert.test_convert import SMALLER
+from tests.convert.official import SMALLER
 from tests.encode.test_published_imagebind import CONFIG
 
 Made = tuple[Sources, dict[str, Tensor], dict[str, Tensor]]
@@ -42,6 +45,7 @@ def pipeline(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     out = tmp_path_factory.mktemp("checkpoints") / "mine"
     checkpoint = convert(made[0], out, lambda _: None, CONFIG)
     assert (checkpoint.prompt, checkpoint.input_projection, checkpoint.input_tokens["image"]) == ("llava", "groupvit", 8)
+    assert (checkpoint.decoding["image"].size, checkpoint.decoding["image"].memory) == (80, 0.9)  # as large as this decoder draws
     path = out / "nextgpt.json"
     described = json.loads(path.read_text(encoding="utf-8"))
     for kind, sizes in SMALLER.items():
@@ -54,6 +58,59 @@ def test_at_true_size_the_names_and_shapes_are_those_of_the_later_code() -> None
     large = grouping(Large())
     assert sum(math.prod(shape) for shape in large.values()) == 53_144_912  # as counted on the published code
     assert sum(math.prod(shape) for name, shape in outputs(Large()).items() if "_aud_" in name) == 31_788_544
+    published = large | outputs(Large())
+    found = {name: torch.empty(shape, device="meta") for name, shape in published.items()}
+    config = LlamaConfig(hidden_size=4096, intermediate_size=11_008, num_hidden_layers=32, num_attention_heads=32)
+    expected, sizes = expected_shapes(found, config, {"r": 128, "target_modules": [name.rsplit(".", 1)[1] for name in LINEAR]})
+    widths = dict.fromkeys(LINEAR, (4096, 4096)) | {"mlp.gate_proj": (11_008, 4096), "mlp.up_proj": (11_008, 4096)}
+    for name, (out, into) in (widths | {"mlp.down_proj": (4096, 11_008)}).items():
+        for layer in range(32):
+            beginning = f"base_model.model.model.layers.{layer}.{name}.lora_"
+            published |= {f"{beginning}A.weight": (128, into), f"{beginning}B.weight": (out, 128)}
+    assert {name: tuple(shape) for name, shape in expected.items()} == published
+    assert sizes == {"width": 512, "embedding": 1024, "hidden": 512, "layers": 4}
+
+
+def test_every_tensor_is_what_was_trained_bit_by_bit(made: Made, pipeline: Pipeline) -> None:
+    (sources, weights, lora), folder = made, pipeline.checkpoint.folder
+    llm = load_file(folder / "llm" / "model.safetensors")
+    base = load_file(sources.base / "model.safetensors") | {
+        "model.embed_tokens.weight": weights["embed_tokens.weight"],
+        "lm_head.weight": weights["lm_head.weight"],
+    }
+    assert llm.keys() == base.keys()
+    assert all(torch.equal(llm[name], tensor) for name, tensor in base.items())
+    adapter = load_file(folder / "lora" / "adapter_model.safetensors")
+    assert adapter.keys() == lora.keys()
+    assert all(torch.equal(adapter[name], tensor) for name, tensor in lora.items())
+    files = load_file(folder / "input_projection.safetensors")
+    kinds = {"img": "image", "vid": "video", "aud": "audio"}
+    files |= load_file(folder / "output_projections.safetensors")
+    left = set(files)
+    for name, tensor in weights.items():
+        if name in ("embed_tokens.weight", "lm_head.weight"):
+            continue
+        projection, rest = name.split(".", 1)
+        if projection != "mm_input_projector":
+            parts = [f"{kinds[projection.split('_')[2]]}.{rest}"]
+        else:
+            own = re.sub(r"^layers\.(\d)", r"stages.\1", rest)
+            own = own.replace(".blocks.", ".layers.").replace("pre_assign_attn.attn.proj", "pre_assign_attn.attn.out_proj")
+            if ".blocks." in rest:
+                own = own.replace(".norm", ".layer_norm").replace(".attn.proj.", ".self_attn.out_proj.")
+            parts = [own.replace("attn.qkv", f"self_attn.{part}_proj") for part in "qkv"] if "attn.qkv" in own else [own]
+        assert torch.equal(torch.cat([files[part] for part in parts]), tensor), name
+        left -= set(parts)
+    assert len(left) == 12 * 3  # biases of queries, keys and values, which that code does not have
+    assert not any(files[name].any() for name in left)
+
+
+def test_pictures_are_drawn_by_the_steps_of_the_later_code(made: Made, pipeline: Pipeline) -> None:
+    written = pipeline.checkpoint.part("image_decoder") / "scheduler" / "scheduler_config.json"
+    published = made[0].decoders["image"] / "scheduler" / "scheduler_config.json"
+    now, before = (json.loads(path.read_text(encoding="utf-8")) for path in (written, published))
+    assert now["_class_name"] == "EulerDiscreteScheduler" != before["_class_name"]
+    assert now["prediction_type"] == before["prediction_type"] == "v_prediction"
 
 
 def test_a_picture_is_grouped_as_the_plain_computation_groups_it(made: Made, pipeline: Pipeline) -> None:

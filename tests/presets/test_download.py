@@ -1,7 +1,10 @@
 """Presets, fetched by the command as a user runs it, from a stand-in for the hub."""
 
+import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,15 +59,46 @@ def test_the_presets_name_commits_and_of_a_repository_the_same_one() -> None:
     assert {len(revision) for revisions in found.values() for revision in revisions} == {len("main"), len(COMMIT)}
 
 
+CRAMPED = """
+import shutil, sys
+from nextgpt_chat.cli import main
+own = shutil.disk_usage
+shutil.disk_usage = lambda folder: own(folder)._replace(free=2_000_000_000)
+sys.argv[0] = "nextgpt-chat"
+main(sys.argv[1:])
+"""
+"""The command, where 2 GB of disk are free."""
+NO_NETWORK = """
+import socket, sys
+def refuse(self, address, *_):
+    raise OSError(f"{address} was asked for")
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.getaddrinfo = lambda *asked, **_: refuse(None, asked)
+try:
+    socket.create_connection(("127.0.0.1", 9))
+except OSError as error:
+    assert "was asked for" in str(error)
+else:
+    raise AssertionError
+from nextgpt_chat.cli import main
+main(sys.argv[1:])
+"""
+"""The command, where every connection is refused."""
+
+
 def run(folder: Path, url: str, *words: object, **more: str) -> subprocess.CompletedProcess[str]:
+    return started(["-m", "nextgpt_chat", "download"], folder, url, *words, **more)
+
+
+def started(program: list[str], folder: Path, url: str, *words: object, **more: str) -> subprocess.CompletedProcess[str]:
     own = {
         "HF_ENDPOINT": url,
         "HF_HOME": str(folder / "hf"),
         "HF_HUB_DISABLE_XET": "1",
         "NEXTGPT_CHECKPOINTS": str(folder / "checkpoints"),
     }
-    kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
-    command = [sys.executable, "-m", "nextgpt_chat", "download", *map(str, words)]
+    kept = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS")}
+    command = [sys.executable, *program, *map(str, words)]
     return subprocess.run(
         command, cwd=ROOT, env=kept | own | more, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL
     )
@@ -77,6 +111,11 @@ def test_it_comes_whole_with_its_licences_and_the_commit_noted(parts: Path, tmp_
         folder = tmp_path / "checkpoints" / "small"
         assert "image_decoder: RAIL: not for everything (https://huggingface.co/org/pictures)" in said.stdout
         assert "Talk to it with: NEXTGPT_MODEL=small" in said.stdout
+        sizes = [sum(path.stat().st_size for path in (parts / name).rglob("*")) / 10**9 for name in ("llm", "image_decoder")]
+        told = re.findall(r"^(.+): ([\d.]+) GB from (.+)$", said.stdout, re.MULTILINE)
+        assert [(part, repo) for part, _, repo in told] == [("llm", "org/chat"), ("image_decoder", "org/pictures")]
+        assert [float(size) for _, size, _ in told] == pytest.approx(sizes, abs=0.006)
+        assert "Fetching" in said.stderr  # the hub's own bar
         assert read_checkpoint(folder).name == "small"
         noted = json.loads((folder / LOCK).read_text(encoding="utf-8"))
         assert {source["revision"] for source in noted["sources"].values()} == {COMMIT}
@@ -118,12 +157,56 @@ def test_a_file_beside_the_hub_goes_on_where_it_broke_off(parts: Path, tmp_path:
         begun = tmp_path / "checkpoints" / "small" / "extra" / "weights.pth.part"
         begun.parent.mkdir(parents=True)
         begun.write_bytes(bytes(20_000))
-        said = run(tmp_path, hub.url, made, "--accept-licences")
+        said = run(tmp_path, hub.url, made, "--accept-licences", TQDM_POSITION="-1")  # with bars, as in a terminal
         assert said.returncode == 0, said.stderr
         assert "extra: of its own (its page)" in said.stdout
         assert "weights.pth@20000" in hub.asked
+        assert re.search(r"weights\.pth: +40%.*20\.0k/50\.0k", said.stderr)
+        assert re.search(r"weights\.pth: +100%.*50\.0k/50\.0k", said.stderr)
         assert begun.with_suffix("").read_bytes() == bytes(50_000)
         assert not begun.exists()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_file_beside_the_hub_is_the_one_that_was_published(right: bool, parts: Path, tmp_path: Path) -> None:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "weights.pth").write_bytes(bytes(1000))
+    repos = {"org/chat": parts / "llm", "org/pictures": parts / "image_decoder", "beside": tmp_path / "beside"}
+    with running(Hub(repos)) as hub:
+        made = preset(parts, tmp_path)
+        described = json.loads(made.read_text(encoding="utf-8"))
+        known = hashlib.sha256(bytes(1000 if right else 999)).hexdigest()
+        described["sources"]["extra"] = {"url": f"{hub.url}/weights.pth", "licence": "of its own", "sha256": known}
+        made.write_text(json.dumps(described), encoding="utf-8")
+        said = run(tmp_path, hub.url, made, "--accept-licences")
+    folder = tmp_path / "checkpoints" / "small" / "extra"
+    assert said.returncode == (0 if right else 1), said.stderr
+    assert [path.name for path in folder.iterdir()] == (["weights.pth"] if right else [])
+    assert right or f"is not {hub.url}/weights.pth: its SHA-256 is" in said.stderr
+
+
+def test_too_little_disk_is_said_before_anything_is_fetched(parts: Path, tmp_path: Path) -> None:
+    with running(Hub({"org/chat": parts / "llm", "org/pictures": parts / "image_decoder"})) as hub:
+        made = preset(parts, tmp_path)
+        said = started(["-c", CRAMPED, "download"], tmp_path, hub.url, made, "--accept-licences")
+        assert said.returncode == 1
+        sentence = "0.0 GB are to be fetched, and 2.0 GB of disk are free in"
+        assert sentence in said.stderr
+        assert "of which 2 must stay. Free some, or choose another folder with NEXTGPT_CHECKPOINTS." in said.stderr
+        assert hub.asked == []
+        described = json.loads(made.read_text(encoding="utf-8"))
+        made.write_text(json.dumps({name: value for name, value in described.items() if name != "description"}), encoding="utf-8")
+        said = started(["-c", CRAMPED, "download"], tmp_path, hub.url, made, "--accept-licences")
+        assert "0.0 GB are to be fetched and at most 0.0 GB to be made of it, and" in said.stderr
+
+
+def test_a_folder_that_was_copied_answers_without_a_network(parts: Path, tmp_path: Path) -> None:
+    shutil.copytree(parts, tmp_path / "checkpoints" / "copied")
+    words = ["a bird", "--model", "copied", "--reply-with", "image", "--json", "--out", tmp_path, "--data", tmp_path / "data"]
+    said = started(["-c", NO_NETWORK, "ask"], tmp_path, "http://127.0.0.1:9", *words, HF_HUB_OFFLINE="1")
+    assert said.returncode == 0, said.stderr
+    assert "image" in said.stdout
+    assert list(tmp_path.glob("*.png"))
 
 
 @pytest.mark.parametrize(
@@ -197,12 +280,11 @@ def test_the_published_model_is_fetched_and_handed_to_the_conversion(tmp_path: P
         names = {"official": "official", "base": "base", "delta": "delta", **{f"{kind}_decoder": kind for kind in sources.decoders}}
         for part, name in names.items():
             told["sources"][part] |= {"repo": f"org/{name}", "files": ["*"]}
-        told["sources"]["imagebind"]["url"] = f"{hub.url}/imagebind_huge.pth"
+        told["sources"]["imagebind"] |= {"url": f"{hub.url}/imagebind_huge.pth", "sha256": ""}
         (tmp_path / "small.json").write_text(json.dumps(told), encoding="utf-8")
         said = run(tmp_path, hub.url, tmp_path / "small.json", "--accept-licences")
     folder = tmp_path / "checkpoints"
     assert (folder / "small.parts" / "imagebind" / "imagebind_huge.pth").is_file()
     assert "LLaMA licence of Meta" in said.stdout
-    assert "Writing: encoder" in said.stdout  # language model and projections went through before
-    assert "does not hold the weights of ImageBind-huge" in said.stderr  # it is narrow
+    assert "does not hold the weights of ImageBind-huge" in said.stderr  # it is narrow; the other parts fit
     assert not (folder / "small").exists()
