@@ -210,9 +210,17 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         described = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         checkpoint = Checkpoint.model_validate({**described, "folder": folder})
-    except (OSError, ValueError, ValidationError) as error:
-        raise SetupError(f"The model description {folder / FILE_NAME} cannot be read: {error}") from error
+    except ValidationError as error:
+        wrong = "; ".join(": ".join([*map(str, one["loc"]), one["msg"].removeprefix("Value error, ")]) for one in error.errors())
+        raise SetupError(f"The model description {folder / FILE_NAME} is not right: {wrong}.") from error
+    except (OSError, ValueError) as error:
+        raise SetupError(f"The model description {folder / FILE_NAME} cannot be read: {error}.") from error
     missing = [name for name in required_files(checkpoint) if not (folder / name).is_file()]
+    if pickled := sorted({str(Path(name).parent) for name in missing if any((folder / name).parent.glob("*.bin"))}):
+        raise SetupError(
+            f"Of the model in {folder}, {', '.join(pickled)} has its weights in .bin files alone, and only safetensors are loaded. Load it with "
+            "Transformers or Diffusers, and write it again with save_pretrained."
+        )
     if missing:
         raise SetupError(
             f"The model in {folder} is incomplete; missing: {', '.join(missing)}. Get the folder again, or train it with: nextgpt-chat train all"
@@ -241,6 +249,8 @@ def required_files(checkpoint: Checkpoint) -> list[str]:
     return files
 
 
+THE_PAPERS = {"image": "StableDiffusionPipeline", "video": "TextToVideoSDPipeline", "audio": "AudioLDMPipeline"}
+"""Pipelines that the paper uses. What they make can also begin from an earlier medium."""
 WITH_WEIGHTS = (
     "unet",
     "transformer",
@@ -255,6 +265,14 @@ WITH_WEIGHTS = (
 """Parts of pipelines that have weights. What checks pictures for their contents is not loaded."""
 TRANSFORMERS = ("text_encoder", "vocoder", "language_model")
 """Beginnings of the names of those parts that Transformers saves; the others are saved by Diffusers."""
+
+
+def pipeline_class(folder: Path) -> str:
+    """The class of a pipeline of Diffusers, by its index. Raises `SetupError` for a folder without."""
+    try:
+        return str(json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SetupError(f"There is no pipeline of Diffusers in {folder}: model_index.json is missing or broken.") from error
 
 
 def _parts(index: Path) -> list[str]:

@@ -87,6 +87,11 @@ def _libraries() -> Iterator[Finding]:
 
 def _gpu() -> Finding:
     if shutil.which("nvidia-smi"):
+        if importlib.metadata.version("torch").endswith("+cpu"):
+            return Finding(
+                "There is an NVIDIA GPU, and the installed PyTorch was built for processors alone. Install one that was built for CUDA.",
+                good=False,
+            )
         return Finding("There is an NVIDIA GPU; it is used if the installed PyTorch was built for it.", good=True)
     return Finding("There is no NVIDIA GPU; the model runs on the processor, which the embedded one is made for.", good=True)
 
@@ -115,28 +120,29 @@ def _model(settings: Settings, name: str) -> Iterator[Finding]:
         good=True,
     )
     try:
-        yield from _memory(checkpoint, gpu_memory() if settings.device != "cpu" else None)
+        yield from _memory(checkpoint, gpu_memories(settings.device))
     except (UserError, OSError, ValueError, LookupError) as error:
         yield Finding(f"{checkpoint.title} cannot be measured: {error}", good=False, fatal=True)
 
 
-def _memory(checkpoint: Checkpoint, card: int | None) -> Iterator[Finding]:
+def _memory(checkpoint: Checkpoint, cards: list[int]) -> Iterator[Finding]:
     """How much of this machine's memory the model takes, and in which way it would fit which cards."""
-    precision = checkpoint.precision if card else "float32"
-    wanted, there = need(checkpoint, precision), card or machine_memory()
+    precision = checkpoint.precision if cards else "float32"
+    wanted, there = need(checkpoint, precision), cards or [machine_memory()]
     whole, way = wanted.peaks()["whole"], choose(wanted, there)
     parts = ", ".join(f"{name} {size / 10**9:.2f}" for name, size in wanted.parts.items())
-    good = way is not None if card else way == "whole"
-    verdict = "." if way == "whole" else f", into which it fits so: {WAYS[way]}." if card and way else ", which is too little."
+    good = way is not None if cards else way == "whole"
+    verdict = "." if way == "whole" else f", into which it fits so: {WAYS[way]}." if cards and way else ", which is too little."
+    has = "The GPUs have" if len(cards) > 1 else "The GPU has" if cards else "This machine has"
     yield Finding(
         f"As {precision}, {checkpoint.title} takes {whole / 10**9:.1f} GB here ({parts}, cache {wanted.cache / 10**9:.2f}, "
-        f"{(HEADROOM + wanted.most) / 10**9:.1f} to compute in). {'The GPU' if card else 'This machine'} has {there / 10**9:.1f} GB{verdict}",
+        f"{(HEADROOM + wanted.most) / 10**9:.1f} to compute in). {has} {' and '.join(f'{size / 10**9:.1f}' for size in there)} GB{verdict}",
         good=good,
     )
     on_card = need(checkpoint, checkpoint.precision)
     fitting: dict[str, list[str]] = {}
     for size in CARDS:
-        if fits := choose(on_card, size * 10**9):
+        if fits := choose(on_card, [size * 10**9]):
             fitting.setdefault(fits, []).append(str(size))
     ways = "; ".join(
         f"cards of {', '.join(sizes)} GB {WAYS[way]} ({on_card.peaks()[way] / 10**9:.1f} GB)" for way, sizes in fitting.items()
@@ -150,16 +156,18 @@ def _memory(checkpoint: Checkpoint, card: int | None) -> Iterator[Finding]:
     )
 
 
-def gpu_memory() -> int | None:
-    """Bytes of the first NVIDIA GPU; None if there is none, or none that answers within a few seconds."""
-    if not (program := shutil.which("nvidia-smi")):
-        return None
+def gpu_memories(device: str) -> list[int]:
+    """Bytes of the NVIDIA GPUs that the setting `device` names: all of them, one (`cuda:1`) or none; also none that answers within a few seconds."""
+    kind, _, number = device.partition(":")
+    if kind == "cpu" or not (program := shutil.which("nvidia-smi")):
+        return []
     command = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
-        return int(said.split()[0]) * 2**20
+        sizes = [int(size) * 2**20 for size in said.split()]
+        return [sizes[int(number)]] if number else sizes
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
+        return []
 
 
 def _port(settings: Settings) -> Finding:

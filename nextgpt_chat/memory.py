@@ -4,11 +4,12 @@ import json
 import math
 import os
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nextgpt_chat.checkpoint import Checkpoint
+from nextgpt_chat.checkpoint import THE_PAPERS, Checkpoint, pipeline_class, required_files
 from nextgpt_chat.errors import SetupError
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -22,6 +23,7 @@ UNREAD = ("__metadata__", "talker.", "token2wav.")
 """Beginnings of names in files of weights that are not loaded; the last two are what speaks in an omni model."""
 WAYS = {
     "whole": "all at once",
+    "spread": "all at once, on several of them",
     "decoders": "decoders wait in main memory",
     "tiers": "one tier at a time",
     "tiers-int8": "one tier at a time, the language model in 8 bits",
@@ -36,11 +38,17 @@ ROUNDED: dict[str, tuple[float, int | None]] = {"int8": (1.0, None), "int4": (0.
 """Bytes of a weight, and how many weights share a scale: a row, or 64, whose scale has 4 bytes."""
 
 
+DIVIDED = 1.2
+"""Times its size that must be free for a language model that is divided: a layer is on one GPU as a whole."""
+
+
 @dataclass(frozen=True)
 class Need:
     """Bytes of the parts of a model."""
 
     parts: dict[str, int]
+    turns: dict[str, int]
+    """Of decoders whose own parts can take turns: the largest of them, with what it computes in."""
     computing: dict[str, int]
     """What language model and decoders take beside their weights while they work, by part."""
     cache: int
@@ -51,14 +59,15 @@ class Need:
     def peaks(self) -> dict[str, int]:
         """Bytes of the GPU that are used at most, by way, with room to compute."""
         decoders = {name: size for name, size in self.parts.items() if name.endswith(" decoder")}
-        drawing = max((size + self.computing.get(name, 0) for name, size in decoders.items()), default=0)
+        whole = {name: size + self.computing.get(name, 0) for name, size in decoders.items()}
+        drawing, in_turns = (max(sizes.values(), default=0) for sizes in (whole, whole | self.turns))
         language, reading = self.parts["language model"], self.computing.get("language model", 0)
         encoder, rest = self.parts.get("encoder", 0), self.parts.get("projections", 0) + self.cache + HEADROOM
         return {
             "whole": encoder + language + sum(decoders.values()) + self.most + rest,
             "decoders": encoder + language + max(reading, drawing) + rest,
-            "tiers": max(encoder, language + reading, drawing) + rest,
-        } | {f"tiers-{number}": max(encoder, size + reading, drawing) + rest for number, size in self.rounded.items()}
+            "tiers": max(encoder, language + reading, in_turns) + rest,
+        } | {f"tiers-{number}": max(encoder, size + reading, in_turns) + rest for number, size in self.rounded.items()}
 
     @property
     def most(self) -> int:
@@ -66,9 +75,38 @@ class Need:
         return max(self.computing.values(), default=0)
 
 
-def choose(wanted: Need, room: float) -> str | None:
-    """The fastest way that takes at most `room` bytes; None if there is none."""
-    return next((way for way, peak in wanted.peaks().items() if peak <= room), None)
+def choose(wanted: Need, rooms: Sequence[float]) -> str | None:
+    """The fastest way for one or several GPUs of which these bytes can be used; None if there is none."""
+    for way in WAYS:
+        if spread(wanted, rooms) if way == "spread" else wanted.peaks()[way] <= max(rooms):
+            return way
+    return None
+
+
+def spread(wanted: Need, rooms: Sequence[float]) -> list[dict[str, float]] | None:
+    """All parts at once on several GPUs of which `rooms` bytes can be used: of each, the parts on it and the bytes that they may take.
+
+    The larger a part, the earlier it gets its place, which is where most is left. Where the language model is too large for any, it is divided among
+    what the others leave. None if there is one GPU alone, or no room.
+    """
+    sizes = {name: size + wanted.computing.get(name, 0) for name, size in wanted.parts.items() if name != "projections"}
+    sizes["language model"] += wanted.parts.get("projections", 0) + wanted.cache
+    largest = sorted(sizes, key=sizes.__getitem__, reverse=True)
+    for placed in (largest, [name for name in largest if name != "language model"]):
+        left, shared = [room - HEADROOM for room in rooms], [dict[str, float]() for _ in rooms]
+        for name in placed:
+            most = left.index(max(left))
+            left[most] -= sizes[name]
+            shared[most][name] = sizes[name]
+        if placed == largest and min(left) >= 0:
+            break
+        if min(left) >= 0 and sum(left) >= DIVIDED * sizes["language model"]:
+            for parts, room in zip(shared, left, strict=True):
+                parts["language model"] = room
+            break
+    else:
+        return None
+    return shared if len(rooms) > 1 else None
 
 
 def need(checkpoint: Checkpoint, precision: str) -> Need:
@@ -81,21 +119,36 @@ def need(checkpoint: Checkpoint, precision: str) -> Need:
         "language model": "llm",
         **{f"{kind} decoder": f"{kind}_decoder" for kind in checkpoint.made},
     }
-    sizes = {name: parameters(checkpoint.part(folder)) * BYTES[precision] for name, folder in folders.items()}
-    files = map(checkpoint.part, ("input_projection.safetensors", "output_projections.safetensors"))
-    sizes["projections"] = sum(_parameters_in(path) for path in files if path.is_file()) * BYTES["float32"]
+    counted = {path: _parameters_in(checkpoint.part(path)) for path in _weights(checkpoint)}
+    sizes = {
+        name: sum(count for path, count in counted.items() if path.startswith(f"{folder}/")) * BYTES[precision]
+        for name, folder in folders.items()
+    }
+    sizes["projections"] = sum(count for path, count in counted.items() if "/" not in path) * BYTES["float32"]
+    drawing = {
+        f"{kind} decoder": round(checkpoint.decoding[kind].memory * 10**9 / 2 * BYTES[precision]) for kind in checkpoint.made
+    }
     return Need(
         {name: size for name, size in sizes.items() if size},
         {
-            "language model": _reading(checkpoint) * BYTES[precision],
-            **{
-                f"{kind} decoder": round(checkpoint.decoding[kind].memory * 10**9 / 2 * BYTES[precision])
-                for kind in checkpoint.made
-            },
+            f"{kind} decoder": _in_turns(counted, f"{kind}_decoder/", BYTES[precision], drawing[f"{kind} decoder"])
+            for kind in checkpoint.made
+            if pipeline_class(checkpoint.part(f"{kind}_decoder")) != THE_PAPERS[kind]
         },
+        {"language model": _reading(checkpoint) * BYTES[precision], **drawing},
         _cache(checkpoint) * BYTES[precision],
         {number: _rounded(checkpoint, precision, weight, scale) for number, (weight, scale) in ROUNDED.items()},
     )
+
+
+def _in_turns(counted: dict[str, int], folder: str, width: int, drawing: int) -> int:
+    """The largest part of a pipeline: one that reads a caption, or another one with what it computes in."""
+    sizes: dict[str, int] = {}
+    for path, count in counted.items():
+        if path.startswith(folder):
+            part = path.removeprefix(folder).split("/")[0]
+            sizes[part] = sizes.get(part, 0) + count * width
+    return max((size + (0 if part.startswith("text_encoder") else drawing) for part, size in sizes.items()), default=0)
 
 
 def machine_memory() -> int:
@@ -103,9 +156,9 @@ def machine_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def parameters(folder: Path) -> int:
-    """Values in all files of weights below `folder`."""
-    return sum(_parameters_in(path) for path in folder.rglob("*.safetensors"))
+def _weights(checkpoint: Checkpoint) -> list[str]:
+    """The files of weights that are loaded, relative to the folder; what lies beside them, as in another precision, is not."""
+    return [path for path in required_files(checkpoint) if path.endswith(".safetensors")]
 
 
 def _parameters_in(path: Path) -> int:
@@ -113,13 +166,17 @@ def _parameters_in(path: Path) -> int:
 
 
 def _shapes(path: Path) -> dict[str, list[int]]:
-    """Of the tensors in a file, by its header: eight bytes of length, and JSON. Raises `SetupError` for a file that has none."""
+    """Of the tensors in a file, by its header: eight bytes of length, and JSON. Raises `SetupError` for a file that has none, or less than it says."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, path.stat().st_size)))
-    except (OSError, ValueError, struct.error) as error:
+            size = path.stat().st_size
+            header = json.loads(file.read(min(length, size)))
+        said = 8 + length + max((tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0)
+    except (OSError, ValueError, struct.error, LookupError, AttributeError, TypeError) as error:
         raise SetupError(f"The weights in {path} cannot be read: {error}. Get the file again.") from error
+    if size != said:
+        raise SetupError(f"The weights in {path} are not whole: {size:,} bytes of {said:,} are here. Get the file again.")
     return {name: tensor["shape"] for name, tensor in header.items() if not name.startswith(UNREAD)}
 
 
@@ -127,8 +184,8 @@ def _rounded(checkpoint: Checkpoint, precision: str, weight: float, scale: int |
     """Bytes of the language model with `weight` bytes for each weight of its layers, and a scale for each of their rows (None), or for as many weights
     as `scale` says; the rest stays as it is."""
     total = 0
-    for path in checkpoint.part("llm").rglob("*.safetensors"):
-        for name, shape in _shapes(path).items():
+    for path in _weights(checkpoint):
+        for name, shape in _shapes(checkpoint.part(path)).items() if path.startswith("llm/") else ():
             layer = len(shape) == 2 and ".layers." in name and not any(part in name for part in UNROUNDED)
             scales = shape[0] * BYTES[precision] if scale is None else 4 * math.prod(shape) // scale
             total += int(math.prod(shape) * weight) + scales if layer else math.prod(shape) * BYTES[precision]

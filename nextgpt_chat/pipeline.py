@@ -7,23 +7,21 @@ conversation ──> encode ──> reason ──> generate ──> events
 """
 
 import contextlib
+import logging
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.clock import Clock
 from nextgpt_chat.conversation import Conversation, Media, Text
+from nextgpt_chat.encode.encoder import load_encoder
 from nextgpt_chat.encode.imagebind import ImageBind
-from nextgpt_chat.encode.media_encoder import MediaEncoder
-from nextgpt_chat.encode.own_towers import MARKS, OwnTowers
 from nextgpt_chat.errors import BusyError, Cancelled, InputError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
 from nextgpt_chat.generate.beginning import STARTS, begin_from, last_medium
@@ -34,20 +32,21 @@ from nextgpt_chat.media.audio_file import read_audio
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.made import Made
 from nextgpt_chat.media.provenance import Sign
+from nextgpt_chat.placement import Placement
 from nextgpt_chat.reason.caption_stream import Caption
 from nextgpt_chat.reason.forms import form_of
 from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup
 from nextgpt_chat.reason.prompt import Prompt
 from nextgpt_chat.reason.writer import Writer
-from nextgpt_chat.residence import Residence, choose_way, find_device
+from nextgpt_chat.residence import Residence
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.weights import load_into
 
+log = logging.getLogger(__name__)
+
 MOST_MEDIA = 8
 """In one reply; a language model that repeats itself would go on until its tokens are used up."""
-LOADING = threading.Lock()
-"""One model after the other: libraries change PyTorch for all threads while they load, so that another model would come out empty."""
 
 
 class Pipeline:
@@ -57,29 +56,25 @@ class Pipeline:
         self,
         checkpoint: Checkpoint,
         content: ContentStore,
-        device: torch.device,
+        placement: Placement,
         sign: Sign | None = None,
         dtype: torch.dtype = torch.float32,
-        fit: str = "whole",
     ) -> None:
-        """`dtype` is that of the frozen parts, `fit` one of `memory.WAYS`: how they share the memory of `device`."""
-        self.checkpoint = checkpoint
-        self.revision, self.sign = checkpoint.revision(), sign
-        self.content = content
-        self.device = device
-        way, _, number = fit.partition("-")
-        self.residence = Residence(device, way)
-        self.language_model = LanguageModel(checkpoint.part("llm"), checkpoint.lora, device, dtype, rounded=number)
-        self.residence.add("language model", self.language_model.model.to)
+        """`dtype` is that of the frozen parts."""
+        self.checkpoint, self.content, self.sign = checkpoint, content, sign
+        self.revision = checkpoint.revision()
+        self.residence = Residence(placement)
+        rounded = placement.way.partition("-")[2]
+        self.language_model = LanguageModel(
+            checkpoint.part("llm"), checkpoint.lora, placement.of("language model"), dtype, rounded, placement.divided
+        )
+        self.residence.add("language model", self.language_model.to)
+        self.device = self.language_model.device
+        self.encoder = load_encoder(checkpoint, self.language_model.model, placement.of("encoder"), dtype)
+        if self.encoder and self.encoder.part == "encoder":
+            self.residence.add("encoder", self.encoder.to)
+        self.form = form_of(checkpoint, self.language_model, self._tokens, self.encoder.marks if self.encoder else None)
         hidden = self.language_model.hidden
-        self.encoder: MediaEncoder | OwnTowers | None = None
-        if checkpoint.input_tokens:
-            self.encoder = MediaEncoder(checkpoint, hidden, device, dtype)
-            self.residence.add("encoder", self.encoder.imagebind.to)
-        elif checkpoint.input_projection == "own":
-            self.encoder = OwnTowers(self.language_model.model, checkpoint.part("llm"), device)
-        marks = MARKS if isinstance(self.encoder, OwnTowers) else None
-        self.form = form_of(checkpoint, self.language_model, self._tokens, marks)
         self.output_projections = nn.ModuleDict(
             {
                 kind: OutputProjection(hidden, queries=signal.queries, width=signal.width, **checkpoint.projection)
@@ -87,18 +82,19 @@ class Pipeline:
             }
         )
         if checkpoint.signals:
-            load_into(self.output_projections, checkpoint.part("output_projections.safetensors"), device)
+            load_into(self.output_projections, checkpoint.part("output_projections.safetensors"), self.device)
         self.decoders: dict[str, Decoder] = {}
-        for kind, decoder in load_decoders(checkpoint, device, dtype):
+        for kind, decoder in load_decoders(checkpoint, placement.of, dtype):
             self.decoders[kind] = decoder
-            self.residence.add(f"{kind} decoder", decoder.to)
+            self.residence.add(f"{kind} decoder", decoder.to, decoder.lend)
 
     @property
     def imagebind(self) -> ImageBind:
         """The encoder. Raises `InputError` for a model that has none."""
-        if not isinstance(self.encoder, MediaEncoder):
+        imagebind: ImageBind | None = getattr(self.encoder, "imagebind", None)
+        if imagebind is None:
             raise InputError(f"{self.checkpoint.title} has no ImageBind, in whose space this is measured.")
-        return self.encoder.imagebind
+        return imagebind
 
     def reply(self, conversation: Conversation, settings: ReplySettings, cancelled: Callable[[], bool]) -> Iterator[Event]:
         """Answers the last turn of `conversation`; see `nextgpt_chat.events` for what is yielded, and in which order.
@@ -129,14 +125,18 @@ class Pipeline:
         return _Run(settings, seed, cancelled, Made(self.content, self.checkpoint.name, self.revision, self.sign), writer)
 
     def _to_its_end(self, run: "_Run", events: Iterator[Event]) -> Iterator[Event]:
-        stopped = False
+        stopped = full = False
         try:
             yield from events
         except Cancelled:
             stopped = True
         except torch.OutOfMemoryError as error:
-            self.residence.step_down()
-            raise BusyError("The GPU's memory is full. Try again; if it stays so, begin a new conversation.") from error
+            log.warning("the GPU's memory was full while the language model or the encoder worked: %s", str(error))
+            full = True
+        if full:  # and the error is gone, and with its traceback the tensors of what failed
+            more = self.residence.step_down()
+            what = "From now on parts of the model wait outside of it: press Retry." if more else "Begin a new conversation."
+            raise BusyError(f"The GPU's memory was full. {what}")
         yield Done(Stats(self.checkpoint.name, run.seed, run.prompt_tokens, run.writer.tokens, run.clock.seconds(), stopped))
 
     def _prompt(self, conversation: Conversation, settings: ReplySettings) -> Prompt:
@@ -157,15 +157,15 @@ class Pipeline:
     def _encode(self, prompt: Prompt, run: "_Run") -> Tensor:
         """2. Media become embeddings between those of the words, [1, L, H]."""
         media = [slot.medium for slot in prompt.slots]
-        if media and isinstance(self.encoder, MediaEncoder):
-            self.residence.bring("encoder")
-        seen = [self.encoder(medium) for medium in media] if self.encoder else []
+        if media and self.encoder:
+            self.residence.bring(self.encoder.part)
+        seen = [self.encoder(medium).to(self.device) for medium in media] if self.encoder else []
         self.residence.bring("language model")
         embedded = self.language_model.embed(prompt.ids)
         for slot, medium in zip(prompt.slots, seen, strict=True):  # one after the other, since each kind has its own length
             start = torch.tensor([slot.start], device=self.device)
             embedded = interleave(embedded, medium, torch.zeros_like(start), start)
-        if isinstance(self.encoder, OwnTowers):
+        if self.encoder:
             run.writer.positions = self.encoder.positions(prompt.ids, media)
         run.prompt_tokens = len(prompt.ids)
         run.clock.lap("encode")
@@ -173,7 +173,7 @@ class Pipeline:
 
     def _tokens(self, medium: Media) -> int:
         """Language-model positions of a medium that was sent."""
-        if isinstance(self.encoder, OwnTowers):
+        if self.encoder and self.encoder.part == "language model":  # whose towers tell
             self.residence.bring("language model")
         return self.encoder.tokens(medium) if self.encoder else 0
 
@@ -277,18 +277,3 @@ class _Run:
     writer: Writer
     clock: Clock = field(default_factory=Clock)
     prompt_tokens: int = 0
-
-
-def load_pipeline(
-    folder: Path, content: ContentStore, device: str = "auto", sign: Sign | None = None, fit: str = "auto"
-) -> Pipeline:
-    """Loads the checkpoint in `folder`. `device` is `auto`, `cpu`, `cuda` or `cuda:N`; `sign` puts content credentials into what is made; `fit` is
-    `auto`, by what there is of memory, or one of `memory.WAYS`.
-
-    Raises `SetupError` if that cannot be.
-    """
-    checkpoint, place = read_checkpoint(folder), find_device(device)
-    precision = checkpoint.precision if place.type == "cuda" else "float32"
-    with LOADING:
-        way = choose_way(checkpoint, precision, place) if fit == "auto" else fit
-        return Pipeline(checkpoint, content, place, sign, getattr(torch, precision), way)

@@ -9,9 +9,9 @@ from typing import Any
 from nextgpt_chat.application import App, Load
 from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
 from nextgpt_chat.events import Model
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.provenance import Sign, signer
-from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.zero_gpu import Lent, is_zero_gpu
 

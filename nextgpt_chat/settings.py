@@ -60,9 +60,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(8.0, ge=0)
     """How long a reply that is being made at the end of the server (SIGTERM) may go on, in seconds; then it is interrupted."""
     device: str = "auto"
-    """Where the model runs: `auto`, `cpu`, `cuda`, `cuda:1`, ..."""
-    fit: Literal["auto", "whole", "decoders", "tiers", "tiers-int8", "tiers-int4"] = "auto"
-    """How a model's parts share the GPU's memory: `whole`, `decoders` wait in main memory, `tiers` are there one at a time, `tiers-int8` with
+    """Where the model runs: `auto`, `cpu`, `cuda` for all GPUs, `cuda:1` for one, ..."""
+    fit: Literal["auto", "whole", "spread", "decoders", "tiers", "tiers-int8", "tiers-int4"] = "auto"
+    """How a model's parts share the GPU's memory: `whole`, `spread` over several, `decoders` wait in main memory, `tiers` are there one at a time, `tiers-int8` with
     the language model in 8 bits, `tiers-int4` in 4; `auto` takes the first of these that fits into what is free."""
     steps: int | None = Field(None, ge=1)
     """Denoising steps of a picture; empty takes the model's own."""

@@ -11,8 +11,9 @@ import torch
 from nextgpt_chat.conversation import Conversation, Image, Media, Text, Turn
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, Event, MediaReady, MediaStarted, Notice
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.pipeline import MOST_MEDIA, Pipeline, load_pipeline
+from nextgpt_chat.pipeline import MOST_MEDIA, Pipeline
 from nextgpt_chat.reason.language_model import FAMILIES, OMNI, LanguageModel, Word
 from nextgpt_chat.reason.signal_tokens import SignalGroups
 from nextgpt_chat.settings import ReplySettings

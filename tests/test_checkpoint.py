@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from nextgpt_chat.checkpoint import read_checkpoint
 from nextgpt_chat.errors import SetupError
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.pipeline import load_pipeline
 from tests.any_parts import put_together
 from tests.small_language_models import save_language_model
 
@@ -91,6 +91,32 @@ def test_half_of_a_download_is_told_by_its_missing_files(remove: Callable[[Path]
     with pytest.raises(SetupError, match="incomplete; missing: ") as refused:
         read_checkpoint(folder)
     assert name in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"precision": "fp16"}, "is not right: precision: Input should be 'float32', 'float16' or 'bfloat16'."),
+        ({"outputs": ["text", "smell"]}, "is not right: there is no kind of media called smell; there are image, video, audio."),
+        (
+            {"context": "long", "colour": 1},
+            "integer, unable to parse string as an integer; colour: Extra inputs are not permitted.",
+        ),
+    ],
+)
+def test_a_wrong_description_gets_a_sentence(wrong: dict[str, object], sentence: str, folder: Path) -> None:
+    describe(folder, **wrong)
+    with pytest.raises(SetupError) as refused:
+        read_checkpoint(folder)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_weights_in_bin_files_get_advice(folder: Path) -> None:
+    weights = folder / "image_decoder" / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(SetupError, match=r"image_decoder/unet has its weights in \.bin files alone, .* save_pretrained"):
+        read_checkpoint(folder)
 
 
 def another_family(folder: Path) -> str:

@@ -14,14 +14,16 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from benchmarks.memory_at_true_size import PARTS, peak
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
 from nextgpt_chat.convert.write import DECODING
-from nextgpt_chat.doctor import examine, gpu_memory
+from nextgpt_chat.doctor import examine, gpu_memories
 from nextgpt_chat.encode.imagebind import ImageBind
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE
+from nextgpt_chat.errors import SetupError
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.memory import CARDS, HEADROOM, WAYS, Need, choose, need
-from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.presets.preset import find_preset, names
 from nextgpt_chat.settings import Settings
+from tests.any_parts import put_together
 from tests.conftest import CHECKPOINT
 
 
@@ -54,9 +56,8 @@ def test_at_true_size_language_model_and_encoder_take_what_their_shapes_say(tmp_
     config.save_pretrained(tmp_path / "llm")
     header_alone(tmp_path / "llm" / "model.safetensors", llama.state_dict())
     header_alone(tmp_path / "imagebind" / "model.safetensors", imagebind.state_dict())
-    for name in ("input_projection", "output_projections"):
-        header_alone(tmp_path / f"{name}.safetensors", {})
-    checkpoint = Checkpoint.model_construct(folder=tmp_path, outputs=("text",), context=2048)
+    header_alone(tmp_path / "input_projection.safetensors", {})
+    checkpoint = Checkpoint.model_construct(folder=tmp_path, outputs=("text",), context=2048, input_tokens={"image": 1})
     found = need(checkpoint, "float16")
     assert found.parts == {"encoder": 2 * 1_073_097_730, "language model": 2 * 6_738_726_912}
     assert found.cache == 2**30
@@ -80,12 +81,12 @@ def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None
     computing = {f"{kind} decoder": round(known["memory"] * 10**9) for kind, known in DECODING.items()} | {
         "language model": 202_375_168
     }
-    found = Need(parts, computing, cache=2**30, rounded={"int8": 7_100_000_000, "int4": 4_250_000_000})
+    found = Need(parts, {}, computing, cache=2**30, rounded={"int8": 7_100_000_000, "int4": 4_250_000_000})
     assert (
         found.peaks()["tiers-int4"]
         == sum(parts[name] for name in ("video decoder", "projections")) + 3_900_000_000 + 2**30 + HEADROOM
     )
-    assert {size: choose(found, size * 10**9) for size in CARDS} == {
+    assert {size: choose(found, [size * 10**9]) for size in CARDS} == {
         8: None,
         12: "tiers-int8",
         16: "tiers-int8",
@@ -94,20 +95,41 @@ def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None
         80: "whole",
     }
     peaks = list(found.peaks().values())
-    assert list(found.peaks()) == list(WAYS)
+    assert list(found.peaks()) == [way for way in WAYS if way != "spread"]
     assert peaks == sorted(peaks, reverse=True)
 
 
 def test_room_to_compute_in_is_counted_with_the_decoder_that_needs_it() -> None:
     parts = {"language model": 100, "image decoder": 30, "audio decoder": 50}
     computing = {"language model": 8, "image decoder": 45, "audio decoder": 5}
-    found = {way: peak - HEADROOM for way, peak in Need(parts, computing, cache=7, rounded={"int4": 20}).peaks().items()}
+    found = {way: peak - HEADROOM for way, peak in Need(parts, {}, computing, cache=7, rounded={"int4": 20}).peaks().items()}
     assert found == {
         "whole": 100 + 30 + 50 + 45 + 7,
         "decoders": 100 + 30 + 45 + 7,
         "tiers": 100 + 8 + 7,
         "tiers-int4": 30 + 45 + 7,
     }
+
+
+def test_parts_of_a_decoder_that_take_turns_need_room_for_the_largest(tmp_path: Path) -> None:
+    put_together(tmp_path / "any", "llama", {"image": "StableDiffusion3Pipeline"})
+    folder = tmp_path / "any" / "image_decoder"
+    header_alone(folder / "text_encoder_3" / "model.safetensors", {"weight": torch.empty(10**6, 5000, device="meta")})
+    header_alone(
+        folder / "transformer" / "diffusion_pytorch_model.safetensors", {"weight": torch.empty(10**6, 2000, device="meta")}
+    )
+    checkpoint = read_checkpoint(tmp_path / "any")
+    drawing = round(checkpoint.decoding["image"].memory * 10**9)
+    found = need(checkpoint, "float16")
+    assert found.turns == {"image decoder": 10**10}
+    rest = found.cache + HEADROOM
+    assert found.peaks()["tiers"] == 10**10 + rest
+    assert found.peaks()["decoders"] > 14 * 10**9 + drawing + rest
+    header_alone(
+        folder / "transformer" / "diffusion_pytorch_model.safetensors", {"weight": torch.empty(10**6, 6000, device="meta")}
+    )
+    assert need(checkpoint, "float16").turns == {"image decoder": 12 * 10**9 + drawing}
+    assert need(read_checkpoint(CHECKPOINT), "float16").turns == {}
 
 
 def test_what_is_computed_in_is_that_of_a_run_at_true_size() -> None:
@@ -131,11 +153,7 @@ def test_in_full_precision_twice_as_much_is_computed_in() -> None:
 
 
 def test_too_large_a_model_is_told_before_it_is_loaded(tmp_path: Path) -> None:
-    folder = tmp_path / "large"
-    for path in CHECKPOINT.rglob("*"):
-        if path.is_file():
-            (folder / path.relative_to(CHECKPOINT)).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path.relative_to(CHECKPOINT)).write_bytes(path.read_bytes())
+    folder = copied(tmp_path / "large")
     header_alone(folder / "llm" / "model.safetensors", {"weight": torch.empty(10**6, 10**6, device="meta")})
     said = {finding.sentence: finding.good for finding in examine(Settings(data=tmp_path, model=str(folder), device="cpu"))}
     assert any("which is too little" in sentence and not good for sentence, good in said.items())
@@ -147,12 +165,46 @@ def test_too_large_a_model_is_told_before_it_is_loaded(tmp_path: Path) -> None:
 
 def test_a_card_that_does_not_answer_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert gpu_memory() is None
+    assert gpu_memories("auto") == []
     program = tmp_path / "nvidia-smi"
-    for script, found in (("echo 24564", 24_564 * 2**20), ("echo No devices", None), ("exit 9", None)):
+    for script, found in (
+        ("echo 24564", [24_564 * 2**20]),
+        ("echo 24564; echo 8192", [24_564 * 2**20, 8192 * 2**20]),
+        ("echo No devices", []),
+        ("exit 9", []),
+    ):
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
-        assert gpu_memory() == found
+        assert gpu_memories("auto") == found
+        assert gpu_memories("cuda:1") == found[1:]
+        assert gpu_memories("cpu") == []
+
+
+def copied(folder: Path) -> Path:
+    """The embedded model, to be changed."""
+    for path in CHECKPOINT.rglob("*"):
+        if path.is_file():
+            (folder / path.relative_to(CHECKPOINT)).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path.relative_to(CHECKPOINT)).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_files_that_are_not_loaded_are_not_counted(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "twice")
+    before = need(read_checkpoint(folder), "float32")
+    for name in ("image_decoder/unet/diffusion_pytorch_model.fp16", "image_decoder/sd-v1-5", "llm/consolidated"):
+        header_alone(folder / f"{name}.safetensors", {"model.layers.0.weight": torch.empty(10**4, 10**4, device="meta")})
+    assert need(read_checkpoint(folder), "float32") == before
+
+
+def test_half_a_file_of_weights_gets_a_sentence(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "half")
+    weights = folder / "llm" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    broken = [finding for finding in examine(Settings(data=tmp_path, model=str(folder), device="cpu")) if finding.fatal]
+    assert "model.safetensors are not whole: " in broken[0].sentence
+    with pytest.raises(SetupError, match="are not whole: .* Get the file again"):
+        load_pipeline(folder, ContentStore(tmp_path), "cpu", fit="whole")
 
 
 def test_less_is_needed_for_fewer_outputs() -> None:

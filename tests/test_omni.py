@@ -12,10 +12,11 @@ from nextgpt_chat.conversation import Audio, Conversation, Image, Text, Turn, Vi
 from nextgpt_chat.encode.own_towers import MOST_PATCHES, OwnTowers
 from nextgpt_chat.errors import InputError, SetupError
 from nextgpt_chat.events import MediaReady
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.audio_file import RATE, read_audio
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.made import Made
-from nextgpt_chat.pipeline import Pipeline, load_pipeline
+from nextgpt_chat.pipeline import Pipeline
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.jobs import parts_of
 from tests.any_parts import put_together

@@ -13,11 +13,12 @@ from nextgpt_chat.checkpoint import Decoding
 from nextgpt_chat.conversation import Audio, Conversation, Image, Text, Turn, Video
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.events import Done, Event, MediaProgress, MediaReady, MediaStarted, Notice, TextDelta
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.image_file import encode_png, read_image
 from nextgpt_chat.media.made import Made
 from nextgpt_chat.media.video_file import read_video
-from nextgpt_chat.pipeline import Pipeline, load_pipeline
+from nextgpt_chat.pipeline import Pipeline
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.store.jobs import parts_of
 from nextgpt_chat.tinyland.draw import draw

@@ -18,9 +18,9 @@ from nextgpt_chat.engine.follow import follow
 from nextgpt_chat.engine.worker import Worker
 from nextgpt_chat.errors import UserError
 from nextgpt_chat.events import Done, Event, Failed, MediaProgress, MediaReady, MediaStarted, Notice, Stats, TextDelta
+from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.provenance import signer
 from nextgpt_chat.media.upload import accept_upload
-from nextgpt_chat.pipeline import load_pipeline
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.store.jobs import Jobs, parts_of
 from nextgpt_chat.store.store import open_store

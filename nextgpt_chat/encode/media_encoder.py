@@ -18,6 +18,9 @@ CACHED_MEDIA = 256
 class MediaEncoder(nn.Module):
     """ImageBind and the input projection of a checkpoint."""
 
+    part = "encoder"
+    marks: dict[str, tuple[str, str, str]] | None = None
+
     def __init__(self, checkpoint: Checkpoint, hidden: int, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """`hidden` features of a language-model embedding. ImageBind is computed in `dtype`, the projection in float32."""
         super().__init__()
@@ -42,6 +45,9 @@ class MediaEncoder(nn.Module):
     def tokens(self, medium: Media) -> int:
         """Language-model positions that this medium occupies."""
         return self._tokens[medium.kind]
+
+    def positions(self, ids: list[int], media: list[Media]) -> None:
+        """See `Encoder`: one after the other."""
 
     @torch.inference_mode()
     def forward(self, medium: Media) -> Tensor:

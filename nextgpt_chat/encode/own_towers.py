@@ -38,12 +38,18 @@ class _Seen:
 class OwnTowers:
     """The towers of `Qwen2_5OmniThinkerForConditionalGeneration`."""
 
+    part = "language model"
+    marks: dict[str, tuple[str, str, str]] | None = MARKS
+
     def __init__(self, model: PreTrainedModel, folder: Path, device: torch.device) -> None:
         """Reads how media are prepared from `folder`. Raises `OSError` if that is not there."""
         self.model, self.device = model, device
         self.pictures = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         self.sounds = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
         self._known: dict[str, _Seen] = {}
+
+    def to(self, device: torch.device) -> None:
+        """See `Encoder`: the towers move with the language model."""
 
     def tokens(self, medium: Media) -> int:
         """Language-model positions that this medium occupies."""

@@ -30,11 +30,12 @@ class AnyDecoder:
         frame_rate: float = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Loads a standard pipeline folder; nothing is fetched. `family` is the name of its class; without `width`, what is seen is square."""
+        """Loads a standard pipeline folder into main memory, to work on `device`; nothing is fetched. `family` is the name of its class; without
+        `width`, what is seen is square."""
         self.family = FAMILIES[family]
         self.pipeline = DiffusionPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=dtype, **own_parts(family, folder, dtype)
-        ).to(device)
+        )
         self.pipeline.set_progress_bar_config(disable=True)
         self.device, self.dtype = device, dtype
         if self.family.kind == "video":
@@ -43,7 +44,12 @@ class AnyDecoder:
 
     def to(self, device: torch.device) -> None:
         """See `Decoder`."""
+        self.pipeline.remove_all_hooks()
         self.pipeline.to(device)
+
+    def lend(self, device: torch.device) -> None:
+        """See `Decoder`."""
+        self.pipeline.enable_model_cpu_offload(device=device)
 
     def steps(self, how: Denoising, _start: np.ndarray | None) -> int:
         """See `Decoder`."""

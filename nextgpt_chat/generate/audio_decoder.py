@@ -37,6 +37,8 @@ class AudioDecoder:
         """See `Decoder`."""
         self.pipeline.to(device)
 
+    lend = to
+
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""
         return how.real_steps(start is not None)
@@ -45,7 +47,7 @@ class AudioDecoder:
         """See `Decoder`; prompt embeddings are [1, 1, D]."""
         told: dict[str, Any] = {"prompt": prompt}
         if not isinstance(prompt, str):
-            embedding = prompt[:, 0].to(self._empty.dtype)
+            embedding = prompt[:, 0].to(self._empty)
             told = {"prompt_embeds": functional.normalize(embedding, dim=-1) if self.unit_prompt else embedding}
         options = how.options()
         latents = None
@@ -68,7 +70,7 @@ class AudioDecoder:
         """The latents of a sound under as much noise as the first step that is taken removes."""
         length = -(-len(samples) // STRIDE) * STRIDE  # what lies behind the sound is cut off again by the pipeline
         padded = np.pad(samples, (0, length - len(samples)))
-        mel = log_mel(torch.from_numpy(padded)[None].to(self._empty.device))[:, None]
+        mel = log_mel(torch.from_numpy(padded)[None].to(self._empty.device))[:, None].to(self._empty.dtype)
         latents = self.pipeline.vae.encode(mel).latent_dist.mean * self.pipeline.vae.config.scaling_factor
         self.pipeline.scheduler.set_timesteps(how.steps)
         noise = torch.randn(latents.shape, generator=generator).to(latents)

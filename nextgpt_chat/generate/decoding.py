@@ -55,7 +55,11 @@ class Decoder(Protocol):
     """Whether it can begin from an earlier medium."""
 
     def to(self, device: torch.device) -> None:
-        """Moves the weights; `make` works where they were loaded."""
+        """Moves the weights; `make` works on the device for which it was loaded."""
+        ...
+
+    def lend(self, device: torch.device) -> None:
+        """Lets its parts come to `device` one after the other while `make` works, if they are large; otherwise moves them all there."""
         ...
 
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:

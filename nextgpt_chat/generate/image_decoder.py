@@ -35,6 +35,8 @@ class ImageDecoder:
         """See `Decoder`."""
         self.pipeline.to(device)
 
+    lend = to
+
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""
         return how.real_steps(start is not None)
@@ -42,7 +44,7 @@ class ImageDecoder:
     def make(self, prompt: Tensor | str, how: Denoising, start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`."""
         common = {
-            **({"prompt": prompt} if isinstance(prompt, str) else {"prompt_embeds": prompt.to(self._empty.dtype)}),
+            **({"prompt": prompt} if isinstance(prompt, str) else {"prompt_embeds": prompt.to(self._empty)}),
             "negative_prompt_embeds": self._empty,
             **how.options(),
             "output_type": "np",

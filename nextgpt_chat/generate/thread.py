@@ -34,7 +34,12 @@ def in_thread(work: Callable[[Callable[[int], None]], np.ndarray]) -> Iterator[i
         while True:
             result = results.get()
             if isinstance(result, BaseException):
-                raise result
+                try:
+                    raise result
+                finally:
+                    del (
+                        result
+                    )  # whose traceback has this frame, and what failed would hold its tensors for as long as this name holds it
             yield result
             if not isinstance(result, int):
                 return

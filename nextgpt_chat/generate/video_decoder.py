@@ -62,6 +62,8 @@ class VideoDecoder:
         if self.first:
             self.first.decoder.to(device)
 
+    lend = to
+
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""
         return self._steps_before(how, start) + how.real_steps(start is not None or self.first is not None)
@@ -73,7 +75,7 @@ class VideoDecoder:
             frame = None if start is None else start[0]
             start = self.first.decoder.make(prompt, self.first.how(how), frame, progress, stop)[None]
         common = {
-            **({"prompt": prompt} if isinstance(prompt, str) else {"prompt_embeds": prompt.to(self._empty.dtype)}),
+            **({"prompt": prompt} if isinstance(prompt, str) else {"prompt_embeds": prompt.to(self._empty)}),
             "negative_prompt_embeds": self._empty,
             **how.options(),
             "callback": lambda step, _time, _latents: step_done(before + step, progress, stop),

@@ -4,13 +4,14 @@ It knows tokens, signal groups and the key-value cache. It knows no files of med
 """
 
 import warnings
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import torch
+from accelerate import dispatch_model, infer_auto_device_map
 from peft import PeftModel
 from torch import Tensor
 from transformers import (
@@ -28,6 +29,8 @@ from nextgpt_chat.reason.signal_tokens import SignalGroups
 
 OMNI = ("qwen2_5_omni", "qwen2_5_omni_thinker")
 """Kinds of models that see and hear by themselves: with what speaks, which is not used, and without."""
+TOWERS = ("audio_tower", "visual")
+"""Their parts that see and hear; each is on one device."""
 FAMILIES = ("llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", *OMNI)
 """Kinds of models that can be read: a decoder over embeddings, whose states a head turns into logits with nothing in between."""
 
@@ -62,9 +65,10 @@ class LanguageModel:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         rounded: str = "",
+        divided: Mapping[torch.device, float] | None = None,
     ) -> None:
         """Loads the base model in `folder` and merges the adapter in `lora` into it; `rounded` is `int8` or `int4` if the weights of its
-        layers are rounded then.
+        layers are rounded then. It is on `device`, or `divided` among several, of each of which it takes so many bytes at most.
 
         Raises `SetupError` for a model of another family, for one that is not whole, and if the library for that is missing.
         """
@@ -96,8 +100,30 @@ class LanguageModel:
                 model = PeftModel.from_pretrained(model, lora).merge_and_unload()
         if rounded:
             ROUNDINGS[rounded](model.get_decoder())
-        self.model: PreTrainedModel = model.eval().to(device)
-        self.device = device
+        self.model: PreTrainedModel = model.eval()
+        self.device, self.divided = device, bool(divided)
+        if divided:
+            self._divide(divided)
+        else:
+            self.model.to(device)
+
+    def to(self, device: torch.device) -> None:
+        """Moves the weights; one that is divided among several devices stays there."""
+        if not self.divided:
+            self.model.to(device)
+
+    def _divide(self, rooms: Mapping[torch.device, float]) -> None:
+        """Puts layers on devices, one after the other; what is computed moves along with them, and `device` is where it begins."""
+        devices = list(rooms)
+        most: dict[int | str, int | str] = {i: int(room) for i, room in enumerate(rooms.values())}
+        towers = {type(part).__name__ for name, part in self.model.named_children() if name in TOWERS}
+        places = infer_auto_device_map(self.model, most, no_split_module_classes=[*(self.model._no_split_modules or ()), *towers])
+        if wrong := set(places.values()).difference(most):
+            raise SetupError(
+                f"The language model does not fit {len(devices)} GPUs: some of it would be on {wrong}. Choose a smaller one."
+            )
+        self.model = dispatch_model(self.model, {name: devices[int(i)] for name, i in places.items()}, force_hooks=True)
+        self.device = self.model.get_input_embeddings().weight.device
 
     @property
     def ends(self) -> list[int]:
@@ -154,7 +180,7 @@ class LanguageModel:
                 raise Cancelled
             token = next(given, None) if written < most else groups.ids[missing[0]][0]
             if token is None:
-                logits = self.model.get_output_embeddings()(states[:, -1])[0].float()
+                logits = self.model.get_output_embeddings()(states[:, -1])[0].float().to(self.device)
                 logits[forbidden] = float("-inf")
                 if start:
                     logits = torch.full_like(logits, float("-inf")).index_copy_(0, first, logits[first])
@@ -204,7 +230,7 @@ class _Reading:
             self.positions = torch.cat([self.positions, more.expand(3, 1, -1)], dim=-1)
             where, self.read = {"position_ids": self.positions[..., self.read : end]}, end
         states: Tensor = self.decoder(inputs_embeds=embeddings, cache=self.cache, use_cache=True, **where).last_hidden_state
-        return states
+        return states.to(embeddings.device)
 
 
 def _to_eight_bits(decoder: PreTrainedModel) -> None:

@@ -78,7 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def decoders(folder: Path, kinds: Collection[str], **decoding: Any) -> dict[str, Decoder]:
     every = {kind: DECODING.model_copy(update=decoding) for kind in kinds}
-    return dict(load_decoders(Checkpoint.model_construct(folder=folder, decoding=every), torch.device("cpu")))
+    return dict(load_decoders(Checkpoint.model_construct(folder=folder, decoding=every), lambda _part: torch.device("cpu")))
 
 
 @pytest.fixture(scope="module", params=("image", "video", "audio"))

@@ -1,5 +1,5 @@
-import json
 import io
+import json
 import socket
 import threading
 from collections.abc import Iterator
