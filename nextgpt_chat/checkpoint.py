@@ -216,7 +216,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     except (OSError, ValueError) as error:
         raise SetupError(f"The model description {folder / FILE_NAME} cannot be read: {error}.") from error
     missing = [name for name in required_files(checkpoint) if not (folder / name).is_file()]
-    if pickled := sorted({str(Path(name).parent) for name in missing if any((folder / name).parent.glob("*.bin"))}):
+    weights = [Path(name).parent for name in missing if name.endswith(".safetensors")]
+    if pickled := sorted({str(part) for part in weights if any((folder / part).glob("*.bin"))}):
         raise SetupError(
             f"Of the model in {folder}, {', '.join(pickled)} has its weights in .bin files alone, and only safetensors are loaded. Load it with "
             "Transformers or Diffusers, and write it again with save_pretrained."

@@ -87,7 +87,7 @@ def _libraries() -> Iterator[Finding]:
 
 def _gpu() -> Finding:
     if shutil.which("nvidia-smi"):
-        if importlib.metadata.version("torch").endswith("+cpu"):
+        if _for_processors():
             return Finding(
                 "There is an NVIDIA GPU, and the installed PyTorch was built for processors alone. Install one that was built for CUDA.",
                 good=False,
@@ -157,17 +157,25 @@ def _memory(checkpoint: Checkpoint, cards: list[int]) -> Iterator[Finding]:
 
 
 def gpu_memories(device: str) -> list[int]:
-    """Bytes of the NVIDIA GPUs that the setting `device` names: all of them, one (`cuda:1`) or none; also none that answers within a few seconds."""
+    """Bytes of the NVIDIA GPUs that PyTorch would use for the setting `device`: all that it may see, one (`cuda:1`) or none; also none that answers within
+    a few seconds."""
     kind, _, number = device.partition(":")
-    if kind == "cpu" or not (program := shutil.which("nvidia-smi")):
+    if kind == "cpu" or _for_processors() or not (program := shutil.which("nvidia-smi")):
         return []
     command = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
         sizes = [int(size) * 2**20 for size in said.split()]
+        if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+            sizes = [sizes[int(index)] for index in visible.split(",") if index.strip().isdecimal()]
         return [sizes[int(number)]] if number else sizes
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return []
+
+
+def _for_processors() -> bool:
+    """Whether the installed PyTorch was built without CUDA."""
+    return importlib.metadata.version("torch").endswith("+cpu")
 
 
 def _port(settings: Settings) -> Finding:

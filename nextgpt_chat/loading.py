@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from nextgpt_chat.errors import SetupError
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.provenance import Sign
 from nextgpt_chat.pipeline import Pipeline
-from nextgpt_chat.placement import find_devices, place, ways_from
+from nextgpt_chat.placement import find_devices, placements
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +30,13 @@ def load_pipeline(
     checkpoint, devices = read_checkpoint(folder), find_devices(device)
     precision = checkpoint.precision if devices[0].type == "cuda" else "float32"
     with LOADING:
-        placement = place(checkpoint, precision, devices, fit)
-        while True:
+        for placement in placements(checkpoint, precision, devices, fit):
             try:
                 return Pipeline(checkpoint, content, placement, sign, getattr(torch, precision))
             except torch.OutOfMemoryError as error:
                 log.warning("%s does not fit in the way '%s': %s", checkpoint.title, placement.way, str(error))
-            more = ways_from(placement.way)[1:]
-            if fit != "auto" or not more:
-                raise SetupError(
-                    f"The GPU's memory was full while {checkpoint.title} was loaded. End what else uses it, or choose a smaller model."
-                )
             if devices[0].type == "cuda":
                 torch.cuda.empty_cache()
-            placement = replace(placement, way=more[0], own={}, divided={})
+    raise SetupError(
+        f"The GPU's memory was full while {checkpoint.title} was loaded. End what else uses it, or choose a smaller model."
+    )

@@ -84,11 +84,13 @@ def choose(wanted: Need, rooms: Sequence[float]) -> str | None:
 
 
 def spread(wanted: Need, rooms: Sequence[float]) -> list[dict[str, float]] | None:
-    """All parts at once on several GPUs of which `rooms` bytes can be used: of each, the parts on it and the bytes that they may take.
+    """All parts at once on several GPUs of which `rooms` bytes can be used: of each, the parts on it and the bytes that their weights may take.
 
     The larger a part, the earlier it gets its place, which is where most is left. Where the language model is too large for any, it is divided among
     what the others leave. None if there is one GPU alone, or no room.
     """
+    if len(rooms) == 1:
+        return None
     sizes = {name: size + wanted.computing.get(name, 0) for name, size in wanted.parts.items() if name != "projections"}
     sizes["language model"] += wanted.parts.get("projections", 0) + wanted.cache
     largest = sorted(sizes, key=sizes.__getitem__, reverse=True)
@@ -97,16 +99,25 @@ def spread(wanted: Need, rooms: Sequence[float]) -> list[dict[str, float]] | Non
         for name in placed:
             most = left.index(max(left))
             left[most] -= sizes[name]
-            shared[most][name] = sizes[name]
-        if placed == largest and min(left) >= 0:
-            break
-        if min(left) >= 0 and sum(left) >= DIVIDED * sizes["language model"]:
-            for parts, room in zip(shared, left, strict=True):
-                parts["language model"] = room
-            break
-    else:
+            shared[most][name] = wanted.parts[name]
+        if min(left) >= 0 and placed == largest:
+            return shared
+        if min(left) >= 0 and (weights := _divide(wanted, left)):
+            for parts, size in zip(shared, weights, strict=True):
+                parts |= {"language model": size} if size else {}
+            return shared
+    return None
+
+
+def _divide(wanted: Need, left: Sequence[float]) -> list[float] | None:
+    """Bytes of the language model's weights for each of several GPUs of which `left` bytes are left, in proportion; beside them is room to compute in,
+    for their share of the cache, and for the projections. None if that is too little."""
+    weights = wanted.parts["language model"]
+    beside = wanted.computing.get("language model", 0) + wanted.parts.get("projections", 0)
+    rooms = [max(0.0, room - beside) * weights / (weights + wanted.cache) for room in left]
+    if sum(rooms) < DIVIDED * weights:
         return None
-    return shared if len(rooms) > 1 else None
+    return [DIVIDED * weights * room / sum(rooms) for room in rooms]
 
 
 def need(checkpoint: Checkpoint, precision: str) -> Need:

@@ -86,7 +86,7 @@ class Pipeline:
         self.decoders: dict[str, Decoder] = {}
         for kind, decoder in load_decoders(checkpoint, placement.of, dtype):
             self.decoders[kind] = decoder
-            self.residence.add(f"{kind} decoder", decoder.to, decoder.lend)
+            self.residence.add(f"{kind} decoder", decoder.to, decoder.offload)
 
     @property
     def imagebind(self) -> ImageBind:

@@ -1,6 +1,6 @@
 """On which device each part of a model works, and in which way they share the memory of a GPU, or of several."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -37,6 +37,8 @@ def find_devices(name: str) -> list[torch.device]:
     if name == "auto":
         name = "cuda" if count else "cpu"
     kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or not (number or "0").isdecimal():
+        raise SetupError(f"There is no device '{name}'. NEXTGPT_DEVICE can be auto, cpu, cuda or cuda:1.")
     if kind == "cuda" and count <= int(number or 0):
         found = f"PyTorch finds {count} here" if count else "PyTorch finds no GPU here"
         raise SetupError(
@@ -55,9 +57,8 @@ def place(checkpoint: Checkpoint, precision: str, devices: Sequence[torch.device
         if fit == "auto":
             _check_memory(checkpoint, sum(wanted.parts.values()), f"as {precision}", "set NEXTGPT_FIT=whole to try nevertheless")
         return Placement(devices[0], "whole" if fit in ("auto", "spread") else fit)
-    try:
-        rooms = [torch.cuda.mem_get_info(device)[0] for device in devices]
-    except RuntimeError:  # they are lent for each reply, and not here yet
+    rooms = [_free(device) for device in devices]
+    if not any(rooms):  # they are lent for each reply, and not here yet
         return Placement(devices[0], "whole" if fit in ("auto", "spread") else fit)
     if fit == "auto":
         if not (way := choose(wanted, rooms)):
@@ -73,14 +74,26 @@ def place(checkpoint: Checkpoint, precision: str, devices: Sequence[torch.device
         _check_memory(checkpoint, waiting.get(way, sum(wanted.parts.values())), "outside of the GPU", "a larger GPU")
     else:
         way = fit
-    if way == "spread":
+    if way == "spread" and len(devices) > 1:
         return _spread(checkpoint, wanted, devices, rooms)
     return Placement(devices[rooms.index(max(rooms))], way)
 
 
-def ways_from(way: str) -> list[str]:
-    """A way and the more frugal ones, which are tried in turn if memory is too short for it after all."""
-    return list(WAYS)[list(WAYS).index(way) :]
+def placements(checkpoint: Checkpoint, precision: str, devices: Sequence[torch.device], fit: str) -> Iterator[Placement]:
+    """What `place` says, and with `auto` the more frugal ways after it, for which memory may be enough if it was too short for that after all."""
+    first = place(checkpoint, precision, devices, fit)
+    yield first
+    for way in list(WAYS)[list(WAYS).index(first.way) + 1 :] if fit == "auto" else ():
+        if way != "spread":  # which was not possible, or the first
+            yield place(checkpoint, precision, devices, way)
+
+
+def _free(device: torch.device) -> int:
+    """Bytes of a GPU that can be used; 0 of one that does not answer."""
+    try:
+        return int(torch.cuda.mem_get_info(device)[0])
+    except RuntimeError:
+        return 0
 
 
 def _spread(checkpoint: Checkpoint, wanted: Need, devices: Sequence[torch.device], rooms: Sequence[float]) -> Placement:
@@ -93,6 +106,8 @@ def _spread(checkpoint: Checkpoint, wanted: Need, devices: Sequence[torch.device
     own = {name: device for device, parts in zip(devices, shared, strict=True) for name in parts}
     divided = {device: parts["language model"] for device, parts in zip(devices, shared, strict=True) if "language model" in parts}
     first = next(iter(divided))
+    if "video decoder" in own and checkpoint.decoding["video"].first_frame:
+        own["image decoder"] = own["video decoder"]  # which has it draw its first frames
     return Placement(first, "spread", own | {"language model": first}, divided if len(divided) > 1 else {})
 
 

@@ -32,12 +32,12 @@ class Residence:
         way = placement.way.partition("-")[0]
         self.placement, self.way = placement, way if way in WAITS else "whole"
         self._parts: dict[str, Move] = {}
-        self._lent: dict[str, Move] = {}
+        self._offloading: dict[str, Move] = {}
 
-    def add(self, name: str, move: Move, lend: Move | None = None) -> None:
-        """A part that was loaded: it goes to where it works, or leaves if it is one that waits. With `lend`, its own parts come one after the other in
+    def add(self, name: str, move: Move, offload: Move | None = None) -> None:
+        """A part that was loaded: it goes to where it works, or leaves if it is one that waits. With `offload`, its own parts come one after the other in
         the most frugal way."""
-        self._parts[name], self._lent[name] = move, lend or move
+        self._parts[name], self._offloading[name] = move, offload or move
         if WAITS[self.way](name):
             self._leave(move)
         else:
@@ -50,7 +50,7 @@ class Residence:
             if other != name and WAITS[self.way](other):
                 self._leave(move)
         if WAITS[self.way](name):
-            come = self._lent if self.way == MOST_FRUGAL else self._parts
+            come = self._offloading if self.way == MOST_FRUGAL else self._parts
             come[name](self.placement.of(name))
 
     def work(self, name: str, make: Callable[[Progress], np.ndarray]) -> Iterator[int | Notice | np.ndarray]:

@@ -7,8 +7,6 @@ So moves between devices can be shown without a GPU. Memory and speed cannot.
 from __future__ import annotations
 
 import contextlib
-import threading
-import weakref
 from typing import Any
 
 import torch
@@ -34,34 +32,6 @@ OF_UNKNOWN_SIZE = [
 """Operations that begin with no memory and resize it, which what stands for a tensor here would not notice."""
 
 
-class Used:
-    """Bytes on each card, now and at most."""
-
-    def __init__(self) -> None:
-        self.most: dict[str, int] = {}
-        self._now: dict[str, int] = {}
-        self._tensors: dict[tuple[str, int], list[int]] = {}
-        self._lock = threading.RLock()  # a tensor may end while another one begins
-
-    def add(self, device: torch.device, place: int, size: int) -> None:
-        with self._lock:
-            known = self._tensors.setdefault((str(device), place), [0, size])
-            known[0] += 1
-            if known[0] == 1:
-                self._now[str(device)] = self._now.get(str(device), 0) + known[1]
-                self.most[str(device)] = max(self.most.get(str(device), 0), self._now[str(device)])
-
-    def remove(self, device: torch.device, place: int) -> None:
-        with self._lock:
-            known = self._tensors[str(device), place]
-            known[0] -= 1
-            if not known[0]:
-                self._now[str(device)] -= self._tensors.pop((str(device), place))[1]
-
-
-USED = Used()
-
-
 class OnCard(Tensor):
     """A tensor on such a device; `raw` is where it truly lies."""
 
@@ -71,9 +41,6 @@ class OnCard(Tensor):
     def __new__(cls, raw: Tensor, device: torch.device) -> OnCard:
         made: OnCard = Tensor._make_wrapper_subclass(cls, raw.size(), strides=raw.stride(), dtype=raw.dtype, device=device)
         made.raw = raw
-        storage = raw.untyped_storage()
-        USED.add(device, storage.data_ptr(), storage.nbytes())
-        weakref.finalize(made, USED.remove, device, storage.data_ptr())
         return made
 
     __torch_function__ = torch._C._disabled_torch_function_impl

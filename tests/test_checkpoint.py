@@ -117,6 +117,11 @@ def test_weights_in_bin_files_get_advice(folder: Path) -> None:
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(SetupError, match=r"image_decoder/unet has its weights in \.bin files alone, .* save_pretrained"):
         read_checkpoint(folder)
+    weights.with_suffix(".bin").rename(weights)
+    (folder / "llm" / "training_args.bin").write_bytes(b"")
+    (folder / "llm" / "tokenizer.json").unlink()
+    with pytest.raises(SetupError, match=r"missing: llm/tokenizer.json"):
+        read_checkpoint(folder)
 
 
 def another_family(folder: Path) -> str:

@@ -4,6 +4,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE
 from nextgpt_chat.errors import SetupError
 from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
-from nextgpt_chat.memory import CARDS, HEADROOM, WAYS, Need, choose, need
+from nextgpt_chat.memory import CARDS, HEADROOM, WAYS, Need, choose, need, spread
 from nextgpt_chat.presets.preset import find_preset, names
 from nextgpt_chat.settings import Settings
 from tests.any_parts import put_together
@@ -99,6 +100,21 @@ def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None
     assert peaks == sorted(peaks, reverse=True)
 
 
+def test_a_language_model_is_divided_in_proportion_with_room_beside_it() -> None:
+    parts = {"language model": 140 * 10**9, "projections": 10**9, "encoder": 2 * 10**9}
+    wanted = Need(parts, {}, {"language model": 2 * 10**9}, cache=10 * 10**9, rounded={})
+    rooms = [80 * 10**9, 80 * 10**9, 40 * 10**9]
+    shared = spread(wanted, rooms)
+    assert shared
+    weights = [part["language model"] for part in shared]
+    assert sum(weights) == pytest.approx(1.2 * 140 * 10**9)
+    for room, part, size in zip(rooms, shared, weights, strict=True):
+        beside = HEADROOM + part.get("encoder", 0) + 10**9 + 2 * 10**9
+        assert size * (1 + wanted.cache / parts["language model"]) + beside <= room
+    assert spread(wanted, [60 * 10**9] * 3) is None
+    assert spread(wanted, [200 * 10**9]) is None
+
+
 def test_room_to_compute_in_is_counted_with_the_decoder_that_needs_it() -> None:
     parts = {"language model": 100, "image decoder": 30, "audio decoder": 50}
     computing = {"language model": 8, "image decoder": 45, "audio decoder": 5}
@@ -163,8 +179,16 @@ def test_too_large_a_model_is_told_before_it_is_loaded(tmp_path: Path) -> None:
     assert "cannot be read" in broken[0].sentence
 
 
+@pytest.fixture
+def for_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the installed PyTorch was built for CUDA."""
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0+cu130" if name == "torch" else version(name))
+
+
+@pytest.mark.usefixtures("for_cuda")
 def test_a_card_that_does_not_answer_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert gpu_memories("auto") == []
     program = tmp_path / "nvidia-smi"
     for script, found in (
@@ -178,6 +202,22 @@ def test_a_card_that_does_not_answer_is_none(tmp_path: Path, monkeypatch: pytest
         assert gpu_memories("auto") == found
         assert gpu_memories("cuda:1") == found[1:]
         assert gpu_memories("cpu") == []
+    program.write_text("#!/bin/sh\necho 24564; echo 8192\n")
+    for visible, sizes in (("1", [8192]), ("1,0", [8192, 24_564]), ("", []), ("-1", []), ("7", [])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert gpu_memories("auto") == [size * 2**20 for size in sizes]
+
+
+def test_a_pytorch_for_processors_uses_no_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0+cpu" if name == "torch" else version(name))
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 24564\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu_memories("auto") == []
+    said = {finding.sentence: finding.good for finding in examine(Settings(data=tmp_path, model=str(CHECKPOINT)))}
+    assert any("built for processors alone" in sentence and not good for sentence, good in said.items())
+    assert any("This machine has" in sentence for sentence in said)
 
 
 def copied(folder: Path) -> Path:
@@ -214,6 +254,7 @@ def test_less_is_needed_for_fewer_outputs() -> None:
     assert replace(need(fewer, "float32"), cache=0).peaks()["tiers"] < need(fewer, "float32").peaks()["tiers"]
 
 
+@pytest.mark.usefixtures("for_cuda")
 def test_doctor_says_in_which_way_a_model_fits_the_card_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     monkeypatch.setenv("PATH", str(tmp_path))

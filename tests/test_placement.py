@@ -74,7 +74,8 @@ def test_where_one_gpu_is_too_small_several_share_the_parts(checkpoint: Checkpoi
     found = place(checkpoint, "float32", CARDS)
     assert found.way == "spread"
     assert not found.divided
-    assert {found.of(part) for part in wanted.parts if part != "projections"} == set(CARDS)
+    assert len({found.of(part) for part in wanted.parts if part != "projections"}) > 1
+    assert found.of("image decoder") == found.of("video decoder")  # which has it draw its first frames
     assert found.device == found.of("language model")
     free(wanted.peaks()["whole"] - 10**6, wanted.peaks()["whole"], 10**9)
     assert place(checkpoint, "float32", CARDS) == Placement(CARDS[1], "whole")
@@ -86,11 +87,12 @@ def test_a_language_model_too_large_for_any_is_divided(checkpoint: Checkpoint, f
     few = checkpoint.model_copy(update={"outputs": ("text",)})
     wanted = need(few, "float32")
     language = wanted.parts["language model"] + wanted.computing["language model"] + wanted.cache
-    free(*[HEADROOM + 0.8 * language] * 3)
+    each = wanted.computing["language model"] + wanted.parts["projections"]
+    free(*[HEADROOM + each + 0.6 * language] * 3)
     found = place(few, "float32", CARDS)
     assert found.way == "spread"
     assert len(found.divided) > 1
-    assert sum(found.divided.values()) > language
+    assert sum(found.divided.values()) > wanted.parts["language model"]
     assert found.of("encoder") in CARDS
     free(*[HEADROOM + 0.2 * language] * 3)
     with pytest.raises(SetupError, match="does not fit 3 GPUs at once"):
@@ -105,6 +107,16 @@ def test_a_gpu_that_is_lent_later_is_taken_to_be_large_enough(checkpoint: Checkp
     assert place(checkpoint, "float32", [CUDA]) == Placement(CUDA, "whole")
 
 
+def test_a_gpu_that_does_not_answer_is_left_to_others(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one(device: torch.device) -> tuple[int, int]:
+        if device.index == 1:
+            return 10**11, 10**11
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("torch.cuda.mem_get_info", one)
+    assert place(checkpoint, "float32", CARDS) == Placement(CARDS[1], "whole")
+
+
 def test_a_gpu_that_is_not_there_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert find_devices("auto") == [CPU]
@@ -117,6 +129,9 @@ def test_a_gpu_that_is_not_there_gets_a_sentence(monkeypatch: pytest.MonkeyPatch
     assert find_devices("cuda:1") == CARDS[1:2]
     with pytest.raises(SetupError, match="PyTorch finds 3 here"):
         find_devices("cuda:3")
+    for name in ("gpu", "cuda:one"):
+        with pytest.raises(SetupError, match=f"There is no device '{name}'"):
+            find_devices(name)
 
 
 def full(times: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -135,16 +150,16 @@ def full(times: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_where_loading_fills_the_memory_more_frugal_ways_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = full(3, monkeypatch)
+    tried = full(2, monkeypatch)
     assert load_pipeline(CHECKPOINT, ContentStore(tmp_path), "cpu").residence.way == "tiers"
-    assert tried == ["whole", "spread", "decoders", "tiers"]
+    assert tried == ["whole", "decoders", "tiers"]
 
 
 def test_where_no_way_loads_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = full(9, monkeypatch)
     with pytest.raises(SetupError, match="memory was full while"):
         load_pipeline(CHECKPOINT, ContentStore(tmp_path), "cpu")
-    assert tried == list(WAYS)
+    assert tried == [way for way in WAYS if way != "spread"]
     with pytest.raises(SetupError, match="memory was full while"):
         load_pipeline(CHECKPOINT, ContentStore(tmp_path), "cpu", fit="whole")
-    assert tried == [*WAYS, "whole"]
+    assert tried[-2:] == ["tiers-int4", "whole"]

@@ -173,12 +173,12 @@ def test_a_part_without_room_to_come_gets_more() -> None:
     assert places.here == {"audio decoder"}
 
 
-@pytest.mark.parametrize(("way", "how"), [("decoders", "moved"), ("tiers", "lent")])
+@pytest.mark.parametrize(("way", "how"), [("decoders", "moved"), ("tiers", "offloaded")])
 def test_in_the_most_frugal_way_the_parts_of_a_decoder_come_one_by_one(way: str, how: str) -> None:
     done: list[tuple[str, str]] = []
     residence = Residence(Placement(HERE, way))
-    move, lend = (lambda device, verb=verb: done.append((verb, device.type)) for verb in ("moved", "lent"))
-    residence.add("image decoder", move, lend)
+    move, offload = (lambda device, verb=verb: done.append((verb, device.type)) for verb in ("moved", "offloaded"))
+    residence.add("image decoder", move, offload)
     residence.bring("image decoder")
     assert done == [("moved", "cpu"), (how, HERE.type)]
 

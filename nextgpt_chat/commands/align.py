@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from nextgpt_chat.conversation import Turn
 from nextgpt_chat.disk import check_room
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.content import ContentStore
@@ -110,7 +112,7 @@ def _decode(checkpoint: Checkpoint, captions: dict[str, list[str]], course: Cour
         _report(kind, len(captions[kind]), size)
     if dry_run:
         return
-    _check_room(checkpoint, course, *found.values())
+    _check_room(checkpoint, course, {course.run / kind: size for kind, size in found.items()})
     for kind, those in captions.items():
         mine = replace(course, run=course.run / kind)
         any_decode.train(read_checkpoint(checkpoint.folder), kind, those, mine)
@@ -121,14 +123,21 @@ def _instruct(checkpoint: Checkpoint, sources: Sequence[Path], course: Course, d
     any_instruct.check(checkpoint)
     if not sources:
         raise InputError("Say where the dialogues are: --data FOLDER, with dialogues.jsonl or the JSON files of their authors.")
-    settings, content = Settings(), ContentStore(course.run / "media")
-    told = [dialogue for source in sources for dialogue in read_dialogues(source, content, settings)]
-    replies = sum(len(dialogue) // 2 for dialogue in told)
-    found = any_instruct.size(checkpoint, told, course)
-    _report("replies", replies, found)
+    settings = Settings()
+
+    def read(media: Path) -> tuple[list[list[Turn]], Size]:
+        told = [dialogue for source in sources for dialogue in read_dialogues(source, ContentStore(media), settings)]
+        found = any_instruct.size(checkpoint, told, course)
+        _report("replies", sum(len(dialogue) // 2 for dialogue in told), found)
+        return told, found
+
     if dry_run:
+        with tempfile.TemporaryDirectory() as media:
+            read(Path(media))
         return
-    _check_room(checkpoint, course, found)
+    told, found = read(course.run / "media")
+    _check_room(checkpoint, course, {course.run: found})
+    replies = sum(len(dialogue) // 2 for dialogue in told)
     count = any_instruct.train(checkpoint, told, course)
     _say(f"{checkpoint.title} has learnt from {count:,} of {replies:,} replies. The log and the curve are in {course.run}.")
 
@@ -139,7 +148,7 @@ def _encode(checkpoint: Checkpoint, told: Sequence[Pair], imagebind: Path, cours
     _report("pairs", len(told), found)
     if dry_run:
         return
-    _check_room(checkpoint, course, found)
+    _check_room(checkpoint, course, {course.run: found})
     read = any_encode.train(checkpoint, imagebind, told, course)
     if read.skipped:
         _say(left_out("files could not be read", read.skipped))
@@ -158,10 +167,10 @@ def _report(what: str, count: int, found: Size) -> None:
     )
 
 
-def _check_room(checkpoint: Checkpoint, course: Course, *found: Size) -> None:
-    """Of runs one after the other, each of which writes the model anew. Raises `SetupError` if the disk is too small."""
-    run = max(0, sum(size.disk + size.state for size in found) - kept(course.run))
-    written = max((size.written for size in found), default=0)
+def _check_room(checkpoint: Checkpoint, course: Course, found: Mapping[Path, Size]) -> None:
+    """Of runs one after the other, by folder, each of which writes the model anew. Raises `SetupError` if the disk is too small."""
+    run = sum(max(0, size.disk + size.state - kept(folder)) for folder, size in found.items())
+    written = max((size.written for size in found.values()), default=0)
     check_room(
         f"{(run + written) / 10**9:.1f} GB are to be written, {run / 10**9:.1f} into {course.run} and {written / 10**9:.1f} into {checkpoint.folder}",
         {course.run: run, checkpoint.folder: written},

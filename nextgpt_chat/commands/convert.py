@@ -13,6 +13,10 @@ NOTICE = (
     "Licences: LLaMA and Vicuna v0, Zeroscope (CC-BY-NC-4.0), ImageBind, AudioLDM and NExT-GPT's weights (CC-BY-NC-SA-4.0): "
     "for research, not for commercial use.\n"
 )
+UNFINISHED = (
+    "These weights have no LoRA: they come from the first or second stage of the training, and the pictures, clips and sounds that they make "
+    "may be noise.\n"
+)
 
 
 def main(
@@ -33,6 +37,8 @@ def main(
     published = find_preset("nextgpt-7b", FOLDER).sources["imagebind"]
     sources = Sources(official, base, imagebind, decoders, delta, published)
     checkpoint = convert(sources, out, lambda part: _say(f"Writing: {part} …\n"))
+    if not checkpoint.lora:
+        _say(UNFINISHED)
     _say(f"{checkpoint.title} is in {out}. Talk to it with: NEXTGPT_MODEL={checkpoint.name} nextgpt-chat serve\n")
 
 

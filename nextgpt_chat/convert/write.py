@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AudioLDMPipeline, DiffusionPipeline, EulerDiscreteScheduler, StableDiffusionPipeline, TextToVideoSDPipeline
+from diffusers import DiffusionPipeline, EulerDiscreteScheduler
 from peft import LoraConfig
 from safetensors.torch import save_file
 from tokenizers import AddedToken
 from torch import Tensor
 from transformers import LlamaForCausalLM, LlamaTokenizer
 
-from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
-from nextgpt_chat.convert.newer import is_newer, read_newer
-from nextgpt_chat.convert.official import Published, check_base, read_published
+from nextgpt_chat.checkpoint import FILE_NAME, THE_PAPERS, Checkpoint, pipeline_class, read_checkpoint
+from nextgpt_chat.convert.newer import ADAPTER, FILES, is_newer, read_newer
+from nextgpt_chat.convert.official import WEIGHTS, Published, check_base, read_published
 from nextgpt_chat.disk import check_room
 from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_published
@@ -28,11 +28,6 @@ from nextgpt_chat.weights import mistakes
 
 Report = Callable[[str], None]
 """Told what is written."""
-DECODERS: dict[str, type[DiffusionPipeline]] = {
-    "image": StableDiffusionPipeline,
-    "video": TextToVideoSDPipeline,
-    "audio": AudioLDMPipeline,
-}
 DECODING: dict[str, dict[str, Any]] = {
     "image": {"steps": 50, "max_steps": 100, "guidance": 7.5, "max_guidance": 20.0, "memory": 0.4},
     "video": {
@@ -88,15 +83,16 @@ class Sources:
 def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfig = IMAGEBIND_HUGE) -> Checkpoint:
     """Writes the folder `out`, which must not be there, and returns its description. Nothing is left there if it cannot be finished.
 
-    Raises `InputError` for parts that are not what they should be, and `SetupError` where the disk is too small; all that can be told without reading
-    everything is told first.
+    Raises `InputError` for parts that are not what they should be, and `SetupError` where the disk is too small or a decoder is not there; all that can
+    be told without reading everything is told first.
     """
     if out.exists():
         raise InputError(f"'{out}' is there already. Choose another folder with --out.")
     read = read_newer if is_newer(sources.official) else read_published
     published = read(sources.official, sources.base)
     for kind, folder in sources.decoders.items():
-        _check_decoder(kind, folder)
+        if (named := pipeline_class(folder)) != THE_PAPERS[kind]:
+            raise InputError(f"The pipeline in '{folder}' is a {named}. For {kind}s a {THE_PAPERS[kind]} is accepted.")
     imagebind = _imagebind(published, sources, encoder)
     most = _most_bytes(sources)
     check_room(
@@ -138,10 +134,16 @@ def _imagebind(published: Published, sources: Sources, encoder: ImageBindConfig)
 
 def _most_bytes(sources: Sources) -> int:
     """How large the folder will be at most: as its parts are now, which may have more precision, or more than is taken."""
-    files = [sources.imagebind, *sources.official.glob("*.pt"), *sources.official.glob("*.bin")]
-    for folder, below in ((sources.base, ""), *((folder, "*/") for folder in sources.decoders.values())):
-        files += list(folder.glob(f"{below}*.safetensors")) or list(folder.glob(f"{below}*.bin"))
-    return sum(path.stat().st_size for path in files if "." not in path.stem)  # model.fp16.safetensors is what model.safetensors is
+    files = [sources.imagebind, *(path for name in (WEIGHTS, *FILES, *ADAPTER) if (path := sources.official / name).is_file())]
+    parts = [part for decoder in sources.decoders.values() for part in decoder.iterdir() if part.is_dir()]
+    for folder in (sources.base, *parts):
+        files += _whole(folder, ".safetensors") or _whole(folder, ".bin")
+    return sum(path.stat().st_size for path in files)
+
+
+def _whole(folder: Path, ending: str) -> list[Path]:
+    """The weights that lie in a folder with this ending, without those of a variant: model.fp16.safetensors is what model.safetensors is."""
+    return [path for path in folder.glob(f"*{ending}") if "." not in path.stem]
 
 
 def _language_model(published: Published, sources: Sources, folder: Path) -> None:
@@ -219,21 +221,11 @@ def _tokenizer(published: Published, official: Path) -> LlamaTokenizer:
     return tokenizer
 
 
-def _check_decoder(kind: str, folder: Path) -> None:
-    wanted = DECODERS[kind].__name__
-    try:
-        named = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"There is no pipeline of Diffusers in '{folder}': model_index.json is missing or broken.") from error
-    if named != wanted:
-        raise InputError(f"The pipeline in '{folder}' is a {named}. For {kind}s a {wanted} is accepted.")
-
-
 def _decoder(kind: str, source: Path, published: Published, folder: Path) -> dict[str, int]:
     """Writes a pipeline; returns what its description must know of it."""
     checker = {"safety_checker": None} if kind == "image" else {}
     try:
-        pipeline = DECODERS[kind].from_pretrained(source, local_files_only=True, dtype=torch.float16, **checker)
+        pipeline = DiffusionPipeline.from_pretrained(source, local_files_only=True, dtype=torch.float16, **checker)
     except (OSError, ValueError) as error:
         raise InputError(f"The pipeline in '{source}' cannot be loaded: {error}") from error
     unet = pipeline.unet.config

@@ -80,8 +80,8 @@ def media_files(folder: Path) -> list[Path]:
 
 
 def by_stem(folder: Path, kind: MediaKind) -> dict[str, Path]:
-    """The files of a kind anywhere below a folder, by their names without the ending."""
-    return {path.stem: path for path in media_files(folder) if KINDS[path.suffix.lower()] == kind}
+    """The files of a kind anywhere below a folder, by their names without the ending; of equal names the first in the order of their paths."""
+    return {path.stem: path for path in reversed(media_files(folder)) if KINDS[path.suffix.lower()] == kind}
 
 
 def inside(folder: Path, name: str, place: str) -> Path:

@@ -32,7 +32,7 @@ class _Information(BaseModel):
 
 def read_msrvtt(folder: Path, split: str) -> list[Item]:
     """The clips of a split (`train`, `validate` or `test`) with their captions. Raises `InputError` for a folder in another layout."""
-    expected = "a JSON file of MSR-VTT with 'videos' and 'sentences', and MP4 files below the folder that are named after video_id"
+    expected = "a JSON file of MSR-VTT with 'videos' and 'sentences', and clips below the folder that are named after video_id"
     splits: dict[str, str] = {}
     captions: dict[str, list[str]] = defaultdict(list)
     for path in sorted((*folder.glob("*.json"), *folder.glob("annotation*/*.json"))):

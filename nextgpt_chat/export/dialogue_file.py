@@ -18,6 +18,9 @@ from nextgpt_chat.media.stand_in import stand_in
 from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.settings import Settings
 
+LONGEST_LINE = 10**7
+"""Most characters of a dialogue, with the end of its line."""
+
 
 class UnusableFileError(InputError):
     """A file that is not there, cannot be read, or is over the limits, in a dialogue that is right otherwise."""
@@ -29,15 +32,27 @@ class MissingFileError(UnusableFileError):
 
 def lines(file: Path, name: str = "") -> Iterator[tuple[str, Any]]:
     """The values of a file of JSON lines, and where each stands, in the file called `name`. Empty lines are passed over."""
-    for number, line in enumerate(text_of(file, name).split("\n"), 1):
+    for number, line in enumerate(_lines_of(file, name), 1):
+        place = f"{name or file}, line {number}"
+        if len(line) > LONGEST_LINE:
+            raise InputError(f"{place}: This line has more than {LONGEST_LINE:,} characters, which is the most that is read.")
         if line.strip():
-            place = f"{name or file}, line {number}"
             try:
                 yield place, json.loads(line)
             except json.JSONDecodeError as error:
                 raise InputError(f"{place}: This is not JSON: {error.msg} (column {error.colno}).") from error
             except RecursionError as error:
                 raise InputError(f"{place}: This is JSON in which too many things stand in each other.") from error
+
+
+def _lines_of(file: Path, name: str) -> Iterator[str]:
+    """One after the other; of a line that is too long there is more than is read."""
+    try:
+        with file.open(encoding="utf-8-sig") as opened:
+            while line := opened.readline(LONGEST_LINE + 1):
+                yield line
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name or file} cannot be read as UTF-8 text.") from error
 
 
 def text_of(file: Path, name: str = "") -> str:
@@ -105,17 +120,17 @@ class DialogueReader:
 
     def _path(self, kind: str, name: str) -> Path:
         """The file that is named, from the folder on, or from its `images`, `videos` or `audios`, where the authors' data have theirs."""
-        root = self.folder.resolve()
+        within = not Path(name).is_absolute() and ".." not in Path(name).parts
         try:
-            paths = [(folder / name).resolve() for folder in (root, root / f"{kind}s")]
-            found = [path for path in paths if path.is_file()]
+            bases = [folder.resolve() for folder in (self.folder, self.folder / f"{kind}s")]  # which may be links
+            found = [(base, path) for base in bases if (path := (base / name).resolve()).is_file()] if within else []
         except (OSError, ValueError) as error:
             raise InputError(f"{name!r} is not the name of a file.") from error
-        if not all(path.is_relative_to(root) for path in paths):
+        if not within or (found and not found[0][1].is_relative_to(found[0][0])):
             raise InputError(f"The file {name!r} lies outside of the folder of its dialogue.")
         if not found:
             raise MissingFileError(f"The file {name!r} is not there.")
-        return found[0]
+        return found[0][1]
 
     def _shown(self, kind: str, path: Path) -> Image | Audio | Video:
         if path not in self._taken:

@@ -47,7 +47,7 @@ class AnyDecoder:
         self.pipeline.remove_all_hooks()
         self.pipeline.to(device)
 
-    def lend(self, device: torch.device) -> None:
+    def offload(self, device: torch.device) -> None:
         """See `Decoder`."""
         self.pipeline.enable_model_cpu_offload(device=device)
 

@@ -37,7 +37,7 @@ class AudioDecoder:
         """See `Decoder`."""
         self.pipeline.to(device)
 
-    lend = to
+    offload = to
 
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""

@@ -14,6 +14,7 @@ from diffusers import DiffusionPipeline, StableAudioDiTModel
 from torch import Tensor
 from torch.nn import functional
 
+from nextgpt_chat.checkpoint import pipeline_class
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.generate.families import GENERATED, own_parts
 
@@ -99,9 +100,9 @@ ENCODED: dict[str, Callable[[DiffusionPipeline, str], Tensor]] = {
 """By the name of the pipeline's class: a caption to [1, L, D]."""
 
 
-def pipeline_class(folder: Path) -> str:
-    """Of a pipeline's folder. Raises `InputError` for one that no projection can be trained for."""
-    name: str = _read(folder / "model_index.json")["_class_name"]
+def _encoded_class(folder: Path) -> str:
+    """Of a pipeline's folder. Raises `InputError` for one that no projection can be trained for, and `SetupError` for none."""
+    name = pipeline_class(folder)
     if name not in ENCODED:
         raise InputError(f"No projection can be trained for a {name}. These can have one: {', '.join(ENCODED)}.")
     return name
@@ -109,7 +110,7 @@ def pipeline_class(folder: Path) -> str:
 
 def embedded_shape(folder: Path) -> tuple[int, int]:
     """How many embeddings of how many features a caption becomes, from the configurations in a pipeline's folder: nothing is loaded."""
-    name = pipeline_class(folder)
+    name = _encoded_class(folder)
 
     def width(part: str, key: str) -> int:
         return int(_read(folder / part / "config.json")[key])
@@ -139,8 +140,8 @@ class CaptionEncoder:
     """The text encoders of a decoder."""
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
-        """Loads them alone from a pipeline's folder. Raises `InputError` for a pipeline that no projection can be trained for."""
-        self.name, named = pipeline_class(folder), _read(folder / "model_index.json")
+        """Loads them alone from a pipeline's folder. Raises `InputError` for a pipeline that no projection can be trained for, `SetupError` for none."""
+        self.name, named = _encoded_class(folder), _read(folder / "model_index.json")
         parts: dict[str, Any] = {part: None for part in HEAVY if part in named} | own_parts(self.name, folder, dtype)
         if denoiser := CONFIGURED.get(self.name):
             with torch.device("meta"):

@@ -58,7 +58,7 @@ class Decoder(Protocol):
         """Moves the weights; `make` works on the device for which it was loaded."""
         ...
 
-    def lend(self, device: torch.device) -> None:
+    def offload(self, device: torch.device) -> None:
         """Lets its parts come to `device` one after the other while `make` works, if they are large; otherwise moves them all there."""
         ...
 

@@ -35,7 +35,7 @@ class ImageDecoder:
         """See `Decoder`."""
         self.pipeline.to(device)
 
-    lend = to
+    offload = to
 
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""

@@ -62,7 +62,7 @@ class VideoDecoder:
         if self.first:
             self.first.decoder.to(device)
 
-    lend = to
+    offload = to
 
     def steps(self, how: Denoising, start: np.ndarray | None) -> int:
         """See `Decoder`."""

@@ -22,17 +22,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
+from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, pipeline_class, read_checkpoint
 from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.generate.caption_embeddings import CaptionEncoder, embedded_shape, pipeline_class
+from nextgpt_chat.generate.caption_embeddings import CaptionEncoder, embedded_shape
 from nextgpt_chat.generate.output_projection import OutputProjection
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.interleave import interleave, signal_states
 from nextgpt_chat.reason.signal_tokens import signal_names
-from nextgpt_chat.training.any_encode import LONGEST
+from nextgpt_chat.training.any_encode import LONGEST, longest_caption
 from nextgpt_chat.training.computed_once import claim, computed_once
-from nextgpt_chat.training.course import Course
+from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.sharding import frozen, place, precision
 from nextgpt_chat.training.size import Size, activations, count, embedded, on_each, text_encoders, without_weights
@@ -188,11 +188,12 @@ def train(checkpoint: Checkpoint, kind: str, captions: Sequence[str], course: Co
 def batches(wanted: Wanted, form: ChatPrompt, kind: str, size: int) -> Callable[[random.Random], dict[str, Tensor]]:
     """What makes the batch of a step: requests whose replies end in a signal group, and some that are answered in words alone."""
     count = len(form.groups.ids[kind])
+    most = longest_caption(form, [(Text(words.format("")),) for words in (*ASKED[kind], *IN_WORDS)], 2, count)
 
     def batch(rng: random.Random) -> dict[str, Tensor]:
         drawn = max(1, size - round(size * WORDS_ALONE))
         chosen = [rng.randrange(len(wanted.captions)) for _ in range(size)]
-        examples = [example(wanted.captions[number], kind, form, rng, row < drawn) for row, number in enumerate(chosen)]
+        examples = [example(wanted.captions[number], kind, form, rng, row < drawn, most) for row, number in enumerate(chosen)]
         longest = max(len(ids) for ids, _ in examples) + count
         ids, mask = torch.full((size, longest), form.ends[0]), torch.zeros(size, longest, dtype=torch.long)
         said = torch.zeros(size, longest, dtype=torch.bool)
@@ -207,11 +208,16 @@ def batches(wanted: Wanted, form: ChatPrompt, kind: str, size: int) -> Callable[
     return batch
 
 
-def example(caption: str, kind: str, form: ChatPrompt, rng: random.Random, drawn: bool) -> tuple[list[int], int]:
-    """Ids of a request and its reply as far as the signal group, or with its end; and where the reply begins."""
+def example(
+    caption: str, kind: str, form: ChatPrompt, rng: random.Random, drawn: bool, most: int = LONGEST
+) -> tuple[list[int], int]:
+    """Ids of a request and its reply as far as the signal group, or with its end; and where the reply begins. Of the caption, `most` tokens are said."""
+    ids = form.text(caption)
+    if len(ids) > most:
+        caption = form.tokenizer.decode(ids[:most]).rstrip("\ufffd")  # which stands for half a letter
     asked = form.conversation([Turn("user", (Text(rng.choice(ASKED[kind] if drawn else IN_WORDS).format(caption)),))])
     reply = rng.choice(REPLIED).format(caption) if drawn else caption
-    said = form.text(reply)[:LONGEST]
+    said = form.text(reply)[: min(most, CONTEXT - len(asked.ids) - len(form.groups.ids[kind]))]
     return [*asked.ids, *said, *([] if drawn else form.ends[:1])], len(asked.ids)
 
 

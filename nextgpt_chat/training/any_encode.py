@@ -7,7 +7,7 @@ alone learns, a few million parameters. The hyper-parameters are those of the pa
 import json
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, read_checkpoint
-from nextgpt_chat.conversation import Text, Turn
+from nextgpt_chat.conversation import Part, Text, Turn
 from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig, read_config
 from nextgpt_chat.encode.input_projection import LinearProjection
 from nextgpt_chat.encode.published_imagebind import IMAGEBIND_HUGE, from_published
@@ -25,7 +25,7 @@ from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.interleave import interleave
 from nextgpt_chat.training.alignment import save_weights
 from nextgpt_chat.training.computed_once import claim
-from nextgpt_chat.training.course import Course
+from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.embedded_pairs import Embedded, embed
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
@@ -36,6 +36,8 @@ RATE, BATCH = 4e-4, 18
 """Of the paper, for each GPU."""
 LONGEST = 128
 """Most tokens of a caption; a longer one is cut off."""
+SHORTEST = 16
+"""Of which an example must have room for as many."""
 ASKED = {
     "image": ("What is in this picture?", "Describe this picture.", "Say in one sentence what you see here."),
     "video": ("What happens in this clip?", "Describe this clip.", "Say in one sentence what goes on here."),
@@ -125,10 +127,12 @@ def train(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], course
 
 def batches(read: Embedded, form: ChatPrompt, size: int) -> Callable[[random.Random], dict[str, Tensor]]:
     """What makes the batch of a step: any `size` of the pairs, each asked about in one of several ways."""
+    media = {pair.kind: pair.medium for pair in read.pairs}
+    most = longest_caption(form, [(medium, Text(words)) for kind, medium in media.items() for words in ASKED[kind]], 1, 1)
 
     def batch(rng: random.Random) -> dict[str, Tensor]:
         chosen = [rng.randrange(len(read.pairs)) for _ in range(size)]
-        examples = [example(read.pairs[number], form, rng) for number in chosen]
+        examples = [example(read.pairs[number], form, rng, most) for number in chosen]
         longest = max(len(ids) for ids, _, _ in examples)
         ids = torch.full((size, longest), form.ends[0])
         mask, answer = torch.zeros(size, longest, dtype=torch.long), torch.zeros(size, longest, dtype=torch.bool)
@@ -142,10 +146,22 @@ def batches(read: Embedded, form: ChatPrompt, size: int) -> Callable[[random.Ran
     return batch
 
 
-def example(pair: Pair, form: ChatPrompt, rng: random.Random) -> tuple[list[int], int, int]:
-    """Ids of question and caption, the place of the medium among them, and where the caption begins."""
+def longest_caption(form: ChatPrompt, requests: Iterable[Sequence[Part]], times: int, beside: int) -> int:
+    """Most tokens of a caption that is said so many `times` in an example with one of the `requests`, and as many tokens `beside` it. Raises `InputError`
+    if the model's instructions leave too few."""
+    asked = max(len(form.conversation([Turn("user", tuple(parts))]).ids) for parts in requests)
+    room = (CONTEXT - asked - beside) // times
+    if room < SHORTEST:
+        raise InputError(
+            f"The instructions of the model are too long: a request has {asked} of the {CONTEXT} tokens of an example. Shorten them in {FILE_NAME}."
+        )
+    return min(LONGEST, room)
+
+
+def example(pair: Pair, form: ChatPrompt, rng: random.Random, most: int = LONGEST) -> tuple[list[int], int, int]:
+    """Ids of question and caption, of which there are at `most` so many, the place of the medium among them, and where the caption begins."""
     asked = form.conversation([Turn("user", (pair.medium, Text(rng.choice(ASKED[pair.kind]))))])
-    said = form.text(pair.caption)[:LONGEST]
+    said = form.text(pair.caption)[:most]
     return [*asked.ids, *said, form.ends[0]], asked.slots[0].start, len(asked.ids)
 
 
@@ -161,13 +177,23 @@ def caption_loss(language: PreTrainedModel, projection: nn.Module, batch: dict[s
 
 
 def _write(checkpoint: Checkpoint, projection: nn.Module, encoder: ImageBind, kinds: set[str]) -> None:
-    """Into the folder of the checkpoint; its description is kept as it was beside the new one."""
-    path = checkpoint.part(FILE_NAME)
+    """Into the folder of the checkpoint, under other names until all is on disk; its description is kept as it was beside the new one."""
+    path, weights, folder = checkpoint.part(FILE_NAME), checkpoint.part("input_projection.new"), checkpoint.part("imagebind.new")
+    shutil.rmtree(folder, ignore_errors=True)
     described = json.loads(path.read_text(encoding="utf-8"))
     shutil.copy(path, path.with_suffix(".before.json"))
-    save_weights(projection, checkpoint.part("input_projection.safetensors"))
-    encoder.save_pretrained(checkpoint.part("imagebind"))
+    save_weights(projection, weights)
+    encoder.save_pretrained(folder)
     ordered = [kind for kind in ASKED if kind in kinds]
     described |= {"inputs": ["text", *ordered], "input_tokens": dict.fromkeys(ordered, 1), "input_projection": "linear"}
-    path.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.with_suffix(".new").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    # from here on files only change their names
+    old = checkpoint.part("imagebind.before")
+    shutil.rmtree(old, ignore_errors=True)
+    if checkpoint.part("imagebind").is_dir():
+        checkpoint.part("imagebind").rename(old)
+    folder.rename(checkpoint.part("imagebind"))
+    weights.replace(weights.with_suffix(".safetensors"))
+    path.with_suffix(".new").replace(path)
+    shutil.rmtree(old, ignore_errors=True)
     read_checkpoint(checkpoint.folder)

@@ -109,7 +109,7 @@ def size(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course)
     with torch.device("meta"):
         seen, made = _projections(checkpoint, config.hidden_size)
         encoder = ImageBind(read_config(checkpoint.part("imagebind"))) if seen is not None else None
-        tuned = get_peft_model(without_weights(checkpoint), LoraConfig(**LORA))
+        tuned = get_peft_model(without_weights(checkpoint), _lora(checkpoint))
     learning = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
     trained = sum(parameter.numel() for parameter in learning) + count([made, *([seen] if seen is not None else [])])
     every = [(turn.role, medium) for turns in told for turn in turns for medium in turn.media]
@@ -132,6 +132,15 @@ def size(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course)
         disk=disk,
         written=4 * trained,
     )
+
+
+def _lora(checkpoint: Checkpoint) -> LoraConfig:
+    """Of the LoRA that is there, and learns on, or of a new one."""
+    if not checkpoint.lora:
+        return LoraConfig(**LORA)
+    found: LoraConfig = LoraConfig.from_pretrained(checkpoint.lora)
+    found.inference_mode = False
+    return found
 
 
 def _projections(checkpoint: Checkpoint, hidden: int) -> tuple[LinearProjection | None, nn.ModuleDict]:

@@ -243,6 +243,9 @@ def _save(accelerator: Accelerator, folder: Path, step: int) -> None:
 
 def _resume(accelerator: Accelerator, folder: Path) -> int:
     if not (folder / "step").is_file():
+        if accelerator.is_main_process:  # what other processes left there would be counted the next time
+            shutil.rmtree(folder / "state", ignore_errors=True)
+        accelerator.wait_for_everyone()
         return 0
     saved = len(list((folder / "state").glob("random_states_*.pkl")))
     if saved != accelerator.num_processes:  # who would take other steps, at other rates

@@ -4,15 +4,15 @@ Every file is opened before anything is trained. What a person shows is taken in
 what the model makes is learnt from its caption, so its file is not opened.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nextgpt_chat.conversation import Turn
+from nextgpt_chat.datasets.item import read_json
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.export.dialogue_file import DialogueReader, UnusableFileError, lines, text_of
+from nextgpt_chat.export.dialogue_file import DialogueReader, UnusableFileError, lines
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.training.left_out import left_out
@@ -60,10 +60,7 @@ def _files(source: Path) -> list[Path]:
 
 def _items(file: Path) -> Iterator[tuple[str, Any]]:
     """The items of a JSON array, and where each stands."""
-    try:
-        items = json.loads(text_of(file))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file}, line {error.lineno}: This is not JSON: {error.msg} (column {error.colno}).") from error
+    items = read_json(file)
     if not isinstance(items, list):
         raise InputError(f"{file}: This is not a JSON array.")
     return ((f"{file}, item {number}", item) for number, item in enumerate(items, 1))

@@ -138,11 +138,11 @@ class ChatPage:
 
     def on_pick(self, conversation: str, request: gr.Request) -> Iterator[Updates]:
         """An earlier conversation is chosen; the list stays as it is, for whoever looks through what a search has found."""
-        kept = (self.side.search, self.side.earlier)
 
         def pick(visit: Visit) -> Iterator[Updates]:
             for updates in self._open(visit, conversation):
-                yield {component: update for component, update in updates.items() if component not in kept}
+                if rest := {one: update for one, update in updates.items() if one not in (self.side.search, self.side.earlier)}:
+                    yield rest
 
         yield from guarded(pick, request, self.visitors)
 

@@ -67,12 +67,12 @@ class Sidebar:
     @property
     def outputs(self) -> list[Any]:
         """All components that change."""
-        return [self.search, self.notice, self.gone, self.sure, self.delete, self.judged, self.who, *self.managed]
+        return [self.search, self.title, self.notice, self.gone, self.sure, self.delete, self.judged, self.who, *self.managed]
 
     @property
     def managed(self) -> list[Any]:
         """The list, and what is said about the open conversation."""
-        return [self.earlier, self.this, self.title, self.shared, self.address, self.take, self.pin]
+        return [self.earlier, self.this, self.shared, self.address, self.take, self.pin]
 
     def wire(self, current: gr.Textbox) -> None:
         """Connects what changes nothing but the sidebar; `current` has the id of the open conversation."""

@@ -20,7 +20,7 @@ from nextgpt_chat.conversation import Audio, Conversation, Image, Text, Turn, Vi
 from nextgpt_chat.convert.official import expected_shapes
 from nextgpt_chat.convert.write import Sources, convert
 from nextgpt_chat.encode.preprocessing import media_tensor
-from nextgpt_chat.errors import InputError
+from nextgpt_chat.errors import InputError, SetupError
 from nextgpt_chat.events import Done, MediaReady
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import Pipeline
@@ -274,6 +274,8 @@ def test_another_decoder_is_refused(made: tuple[Sources, dict[str, Tensor]], tmp
     swapped = {**sources.decoders, "video": sources.decoders["audio"]}
     with pytest.raises(InputError, match="For videos a TextToVideoSDPipeline is accepted"):
         convert(replace(sources, decoders=swapped), tmp_path / "new", lambda _: None, CONFIG)
+    with pytest.raises(SetupError, match="There is no pipeline of Diffusers in"):
+        convert(replace(sources, decoders={**sources.decoders, "video": tmp_path}), tmp_path / "new", lambda _: None, CONFIG)
     with pytest.raises(InputError, match="is there already"):
         convert(sources, tmp_path, lambda _: None, CONFIG)
 

@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from nextgpt_chat.checkpoint import read_checkpoint
 from nextgpt_chat.cli import main
 from nextgpt_chat.commands import convert as command
 from nextgpt_chat.conversation import Conversation, Text, Turn
 from nextgpt_chat.convert.official import read_published
-from nextgpt_chat.convert.write import Sources, convert
+from nextgpt_chat.convert.write import Sources, _most_bytes, convert
 from nextgpt_chat.disk import SPARE
 from nextgpt_chat.errors import InputError, SetupError
 from nextgpt_chat.events import Done
@@ -90,6 +91,42 @@ def test_too_little_disk_is_said_before_anything_is_written(
     with pytest.raises(SetupError, match="are to be written"):
         convert(made[0], tmp_path / "there" / "new", lambda _: None, CONFIG)
     assert not (tmp_path / "there").exists()
+
+
+def test_the_disk_must_hold_whatever_is_read(made: Made, tmp_path: Path) -> None:
+    """A LoRA as PEFT writes it, and a decoder of which one part is there as .bin alone."""
+    official, decoder = tmp_path / "official", tmp_path / "decoder"
+    sizes = {
+        official / "mm_input_projector.bin": 1,
+        official / "adapter_model.safetensors": 10,
+        decoder / "unet" / "diffusion_pytorch_model.safetensors": 100,
+        decoder / "unet" / "diffusion_pytorch_model.bin": 7,
+        decoder / "text_encoder" / "pytorch_model.bin": 1000,
+        decoder / "text_encoder" / "model.fp16.safetensors": 7,
+    }
+    for path, size in sizes.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+    (decoder / "model_index.json").write_text("{}", encoding="utf-8")
+    rest = made[0].imagebind.stat().st_size + (made[0].base / "model.safetensors").stat().st_size
+    assert _most_bytes(replace(made[0], official=official, decoders={"image": decoder})) == rest + 1111
+
+
+@pytest.mark.parametrize("stage", [1, 3])
+def test_the_command_says_that_what_the_first_stages_make_may_be_noise(
+    made: Made, converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: int
+) -> None:
+    if stage == 1:
+        shutil.copytree(converted, tmp_path / "new", ignore=shutil.ignore_patterns("lora"))
+    monkeypatch.setattr(command, "convert", lambda *_: read_checkpoint(tmp_path / "new" if stage == 1 else converted))
+    parts = [f"--{kind}-decoder={folder}" for kind, folder in made[0].decoders.items()]
+    with pytest.raises(SystemExit, match="0"):
+        main(["convert", str(made[0].official), f"--base={made[0].base}", f"--imagebind={made[0].imagebind}", *parts])
+    said = capsys.readouterr().out
+    assert "Talk to it with" in said
+    assert ("first or second stage of the training, and the pictures, clips and sounds that they make may be noise." in said) == (
+        stage == 1
+    )
 
 
 def test_another_imagebind_than_the_published_one_is_refused(made: Made, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nextgpt_chat.datasets.audiocaps import audiocaps_items
 from nextgpt_chat.datasets.layouts import LAYOUTS, read_items
 from nextgpt_chat.errors import InputError
 from tests.datasets.captioned_folders import SCENES, write_audiocaps, write_coco, write_msrvtt
@@ -52,6 +53,31 @@ def test_one_missing_file_stays_an_item_and_no_file_at_all_is_refused(tmp_path: 
         path.unlink()
     with pytest.raises(InputError, match="None of the 8 files .* is there, such as .*000000000101.jpg. Expected is"):
         read_items("coco", tmp_path, "val2017")
+
+
+def test_of_equal_names_the_first_is_taken(tmp_path: Path) -> None:
+    write_msrvtt(tmp_path)
+    for folder in ("all", "zoo"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "video7010.mp4").write_bytes((tmp_path / "videos" / "video7010.mp4").read_bytes())
+    assert read_items("msrvtt", tmp_path, "test")[0].path == tmp_path / "all" / "video7010.mp4"
+
+
+def test_sounds_that_are_named_by_numbers_alone_are_taken_from_their_own_folder(tmp_path: Path) -> None:
+    """The third sound of four has its audiocap_id, 1005, as its name."""
+    write_audiocaps(tmp_path)
+    (tmp_path / "dataset").mkdir()
+    table = (tmp_path / "test.csv").rename(tmp_path / "dataset" / "test.csv")
+    audio = tmp_path / "audio" / "test"
+    assert [item.path for item in read_items("audiocaps", tmp_path, "test")[:3]] == [
+        audio / name for name in ("-xYz_0.wav", "Y-xYz_1.wav", "1005.wav")
+    ]
+    # beside a table there may be other sets
+    assert [item.path for item in audiocaps_items(table, tmp_path)[1:3]] == [audio / "Y-xYz_1.wav", tmp_path / "-xYz_2.wav"]
+    own = (audio / "1005.wav").rename(tmp_path / "dataset" / "1005.wav")
+    assert audiocaps_items(table, tmp_path)[2].path == own
+    (audio / "-xYz_2_30.wav").write_bytes(own.read_bytes())
+    assert audiocaps_items(table, tmp_path)[2].path == audio / "-xYz_2_30.wav"
 
 
 def rewrite(path: str, change: Callable[[str], str]) -> Callable[[Path], None]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nextgpt_chat.errors import InputError
+from nextgpt_chat.errors import InputError, SetupError
 from nextgpt_chat.generate.any_decoder import AnyDecoder
 from nextgpt_chat.generate.caption_embeddings import ENCODED, T5_LENGTH, CaptionEncoder, embedded_shape
 from nextgpt_chat.generate.decoding import Denoising
@@ -58,6 +58,8 @@ def test_what_a_caption_leaves_out_is_told_by_the_last_feature(name: str, tmp_pa
 
 
 def test_other_pipelines_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="There is no pipeline of Diffusers in"):
+        embedded_shape(tmp_path)
     (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     with pytest.raises(
         InputError, match="No projection can be trained for a FluxPipeline. These can have one: StableDiffusionPipeline"

@@ -22,13 +22,15 @@ from nextgpt_chat.events import MediaReady
 from nextgpt_chat.generate.caption_embeddings import CaptionEncoder
 from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.reason import chat_prompt
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup
 from nextgpt_chat.settings import ReplySettings
 from nextgpt_chat.training import any_decode, computed_once
 from nextgpt_chat.training import course as course_of
 from nextgpt_chat.training.any_decode import SIGNALS, Signals, Wanted, batches, embed, example, size, train
-from nextgpt_chat.training.course import Course
+from nextgpt_chat.training.any_encode import LONGEST, SHORTEST
+from nextgpt_chat.training.course import CONTEXT, Course
 from tests.any_parts import PROJECTION, lively, put_together
 from tests.conftest import CHECKPOINT
 
@@ -40,6 +42,7 @@ CAPTIONS = ["a small red bird", "a big blue boat", "two big green clocks at nigh
 @pytest.fixture
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     monkeypatch.setattr(any_decode, "PROJECTION", PROJECTION)
+    monkeypatch.setattr(chat_prompt, "ASK", "{names}: {tags}")  # the small tokenizer writes letter by letter
     return lively(put_together(tmp_path / "any", "qwen2", {"image": "StableDiffusionXLPipeline", "audio": "StableAudioPipeline"}))
 
 
@@ -96,6 +99,20 @@ def test_an_example_is_a_request_and_its_reply(checkpoint: Checkpoint) -> None:
     assert form.tokenizer.decode(ids[begin:]) == f"{CAPTIONS[0]}{form.tokenizer.eos_token}"
     assert "You can give a picture" in form.system
     assert "<image>" not in form.system
+
+
+@pytest.mark.parametrize("instructions", ["Talk.", "Talk. " * 30])
+def test_no_example_is_longer_than_it_may_be(small: Checkpoint, instructions: str) -> None:
+    language, wanted = loaded(small), Wanted(["ä bird " * 100_000], np.zeros((1, 1, 64), np.float16))
+    form = ChatPrompt(language.tokenizer, {"audio": SIGNALS["audio"]}, (), lambda _: 0, language.ends, instructions)
+    batch = batches(wanted, form, "audio", 16)(random.Random(3))
+    assert batch["ids"].shape[1] <= CONTEXT
+    for row, said in enumerate(batch["said"].sum(dim=1).tolist()):
+        assert "\ufffd" not in form.tokenizer.decode(batch["ids"][row])
+        assert SHORTEST <= said <= LONGEST + 1
+    form = ChatPrompt(language.tokenizer, {"audio": SIGNALS["audio"]}, (), lambda _: 0, language.ends, "Talk. " * 90)
+    with pytest.raises(InputError, match=r"The instructions of the model are too long: a request has \d+ of the 512 tokens"):
+        batches(wanted, form, "audio", 16)
 
 
 def measure(checkpoint: Checkpoint, signals: Signals, wanted: Wanted, language: LanguageModel) -> dict[str, float]:

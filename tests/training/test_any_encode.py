@@ -22,10 +22,11 @@ from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
+from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.settings import ReplySettings, Settings
 from nextgpt_chat.training import any_encode, computed_once, embedded_pairs
 from nextgpt_chat.training.any_encode import batches, caption_loss, example, size, train
-from nextgpt_chat.training.course import Course
+from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.pairs import Pair, read_pairs
 from nextgpt_chat.weights import load_into
 from tests.any_parts import lively, put_together
@@ -164,6 +165,35 @@ def test_the_encoder_is_gone_before_the_steps(
     monkeypatch.setattr(any_encode, "place", placed)
     with pytest.raises(RuntimeError, match="as far as this"):
         train(checkpoint, ENCODER, read_pairs([pairs]), Course(tmp_path / "run", epochs=1, batch=8, rate=1e-2, seed=1))
+
+
+def test_an_example_has_room_beside_long_instructions(checkpoint: Checkpoint) -> None:
+    language, pair = LanguageModel(checkpoint.part("llm"), None, torch.device("cpu")), Pair("image", Path("a.png"), "word " * 400)
+    read = embedded_pairs.Embedded([pair], np.zeros((1, 16), np.float32), [])
+    form = ChatPrompt(language.tokenizer, {}, (), lambda _: 1, language.ends, "Talk. " * 65)
+    batch = batches(read, form, 8)(random.Random(1))
+    assert batch["ids"].shape[1] <= CONTEXT
+    assert 1 < batch["answer"].sum(dim=1).max() < any_encode.LONGEST
+    form = ChatPrompt(language.tokenizer, {}, (), lambda _: 1, language.ends, "Talk. " * 90)
+    with pytest.raises(InputError, match="The instructions of the model are too long"):
+        batches(read, form, 8)
+
+
+def test_a_run_that_is_ended_while_it_writes_is_gone_on_with(
+    checkpoint: Checkpoint, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, course = read_pairs([pairs]), Course(tmp_path / "run", epochs=1, batch=8, rate=1e-2, seed=1)
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ImageBind, "save_pretrained", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(checkpoint, ENCODER, told, course)
+    train(checkpoint, ENCODER, told, course)
+    assert read_checkpoint(checkpoint.folder).inputs == ("text", "image")
+    assert not [path for path in checkpoint.folder.iterdir() if path.name.endswith((".new", ".before"))]
 
 
 def test_published_sets_may_be_mixed(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from PIL import Image as Pillow
 from safetensors.torch import load_file, save_file
 
@@ -206,9 +207,22 @@ def test_what_it_takes_is_said_before(
     assert ended.value.code == 0
     assert "replies: 5, 2 steps" in capsys.readouterr().out
     assert not (checkpoint.folder / "lora").exists()
+    assert not (data / "run").exists()
     for arguments, sentence in ((["instruct", "any"], "--data FOLDER"), (["encode", "any"], "--pairs FILE")):
         with pytest.raises(SystemExit, match=sentence):
             main(["align", *arguments])
+
+
+def test_a_lora_of_another_rank_that_is_there_is_what_is_counted(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    course = Course(tmp_path / "run", 1.0, batch=4, rate=5e-4, seed=7)
+    fresh = size(checkpoint, [], course).trained
+    rank = any_instruct.LORA["r"]
+    other = get_peft_model(
+        LanguageModel(checkpoint.part("llm"), None, torch.device("cpu")).model, LoraConfig(**any_instruct.LORA | {"r": 8})
+    )
+    learning = sum(parameter.numel() for parameter in other.parameters() if parameter.requires_grad)
+    other.save_pretrained(checkpoint.part("lora"))
+    assert size(checkpoint, [], course).trained == fresh - learning * rank // 8 + learning
 
 
 def test_a_model_with_towers_of_its_own_is_refused(tmp_path: Path) -> None:

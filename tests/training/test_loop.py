@@ -56,7 +56,9 @@ def test_steps_of_other_processes_are_not_gone_on_with(tmp_path: Path, monkeypat
     with pytest.raises(InputError, match=r"were taken by 2 processes, and this is a run of 1\. Start as many, or delete .*step:"):
         fit(line(), PLAN, batch, losses, tmp_path, seed=1)
     (tmp_path / "step").unlink()
-    fit(line(), PLAN, batch, losses, tmp_path, seed=1)
+    for _ in range(2):  # the second one goes on with what the first one saved
+        fit(line(), PLAN, batch, losses, tmp_path, seed=1)
+    assert [path.name for path in (tmp_path / "state").glob("random_states_*")] == ["random_states_0.pkl"]
 
 
 def test_a_launch_that_would_divide_what_learns_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nextgpt_chat.conversation import Turn
+from nextgpt_chat.datasets.item import LARGEST_JSON
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.audio_file import RATE, encode_wav
 from nextgpt_chat.media.content import ContentStore
@@ -85,6 +86,20 @@ def test_others_may_leave_out_what_is_not_needed(tmp_path: Path, read: Read) -> 
         assert [medium.caption for turn in second for medium in turn.media] == ["a tone", "a"]
 
 
+def test_folders_of_media_may_be_links_and_each_file_stays_in_its_own(tmp_path: Path, read: Read) -> None:
+    folder = write_lines(
+        tmp_path / "mosit", exchange({"kind": "image", "file": "a.png"}), exchange({"kind": "image", "file": "deep/b.png"})
+    )
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (folder / "images").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "deep" / "b.png").write_bytes(encode_png(np.zeros((4, 6, 3), np.uint8), {}))
+    assert [read_image(asked.media[0].path).shape for asked, _ in read(folder)] == [(8, 8, 3), (4, 6, 3)]
+    (tmp_path / "elsewhere" / "deep" / "b.png").rename(tmp_path / "secret.png")
+    (tmp_path / "elsewhere" / "deep" / "b.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(InputError, match="line 2: The file 'deep/b.png' lies outside of"):
+        read(folder)
+
+
 def turns(*roles: str) -> dict[str, Any]:
     return {"turns": [{"role": role, "parts": [{"kind": "text", "text": "hm"}]} for role in roles]}
 
@@ -110,6 +125,8 @@ def turns(*roles: str) -> dict[str, Any]:
         (exchange({"kind": "image", "file": "a" * 5000}), "is not the name of a file"),
         (exchange({"kind": "image", "file": "../mosit/../secret.png"}), "lies outside of"),
         (exchange({"kind": "image", "file": "/etc/hostname"}), "lies outside of"),
+        (exchange({"kind": "image", "file": "/nowhere.png"}), "lies outside of"),
+        (exchange({"kind": "image", "file": "../nowhere.png"}), "lies outside of"),
         (exchange({"kind": "image", "file": "link.png"}), "lies outside of"),
         (exchange(reply={"kind": "image", "start": "yes"}), "`start` is 'yes'"),
     ],
@@ -164,6 +181,19 @@ def test_folders_without_dialogues_get_a_sentence(tmp_path: Path, read: Read) ->
             read(tmp_path)
 
 
+def test_files_beyond_what_is_read_get_a_sentence(tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, line = write_lines(tmp_path / "mosit", exchange(), exchange()), len(json.dumps(exchange()))
+    monkeypatch.setattr("nextgpt_chat.export.dialogue_file.LONGEST_LINE", line + 1)
+    assert len(read(folder)) == 2
+    monkeypatch.setattr("nextgpt_chat.export.dialogue_file.LONGEST_LINE", line)
+    with pytest.raises(InputError, match=rf"line 1: This line has more than {line} characters"):
+        read(folder)
+    with (folder / "data.json").open("wb") as file:
+        file.truncate(LARGEST_JSON + 1)
+    with pytest.raises(InputError, match="data.json has more than 2,000,000,000 bytes"):
+        read(folder / "data.json")
+
+
 def message(speaker: str, value: str) -> dict[str, str]:
     return {"from": speaker, "value": value}
 
@@ -193,7 +223,8 @@ def test_the_authors_data_are_read_and_dialogues_whose_files_nobody_has_are_left
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[\n{]", "line 2: This is not JSON"),
+        ("[\n{]", "cannot be read as JSON: .*line 2"),
+        ("[" * 100_000, "cannot be read as JSON"),
         ("{}", "This is not a JSON array"),
         ('[{"caption": "a dog", "image_name": "1.jpg"}]', "item 1: The item has no list `conversation`"),
         ('[{"conversation": ["hm"]}]', "item 1: A message of the item has no text"),

@@ -128,6 +128,16 @@ def test_what_a_person_may_be_writing_is_not_sent_again_when_a_handler_ends(app:
         assert "Here it is." in json.dumps(last[outputs.index("chat")])
 
 
+def test_a_conversation_that_is_gone_by_now_is_seen_as_a_new_one(app: App) -> None:
+    with visitor(app) as owner:
+        conversation = conversation_of(app, owner)
+        call(app, owner, "on_search", search="", current="")  # it stands in the list
+        app.store.library.delete(app.visitors.required(dict(owner.cookies)), conversation)
+        sent = call(app, owner, "on_pick", earlier=conversation)
+        assert '"success": true' in sent.replace('"success":true', '"success": true').split("process_completed")[-1]
+        assert "Here it is." not in sent
+
+
 def test_events_called_past_the_page_give_a_stranger_nothing(app: App) -> None:
     with visitor(app) as owner, visitor(app) as other, httpx.Client(base_url=owner.base_url) as nobody:
         conversation = conversation_of(app, owner)
