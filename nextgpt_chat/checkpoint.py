@@ -255,10 +255,12 @@ THE_PAPERS = {"image": "StableDiffusionPipeline", "video": "TextToVideoSDPipelin
 WITH_WEIGHTS = (
     "unet",
     "transformer",
+    "transformer_2",
     "vae",
     "text_encoder",
     "text_encoder_2",
     "text_encoder_3",
+    "text_encoder_4",
     "vocoder",
     "projection_model",
     "language_model",

@@ -10,14 +10,20 @@ from diffusers import (
     AudioLDM2ProjectionModel,
     AudioLDM2UNet2DConditionModel,
     AutoencoderKL,
+    AutoencoderKLCogVideoX,
     AutoencoderKLLTXVideo,
     AutoencoderKLWan,
     AutoencoderOobleck,
+    CogVideoXDDIMScheduler,
+    CogVideoXPipeline,
+    CogVideoXTransformer3DModel,
     CosineDPMSolverMultistepScheduler,
     DDIMScheduler,
     DiffusionPipeline,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
     LTXPipeline,
     LTXVideoTransformer3DModel,
     SD3Transformer2DModel,
@@ -330,6 +336,58 @@ def stable_audio() -> StableAudioPipeline:
     )
 
 
+def flux() -> FluxPipeline:
+    return FluxPipeline(
+        transformer=FluxTransformer2DModel(
+            patch_size=1,
+            in_channels=4,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=32,
+            pooled_projection_dim=16,
+            axes_dims_rope=(4, 4, 8),
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=_vae(latent=1),
+        text_encoder=_clip(False),
+        tokenizer=tokenizer(),
+        text_encoder_2=_t5(32),
+        tokenizer_2=tokenizer(),
+    )
+
+
+def cogvideox() -> CogVideoXPipeline:
+    return CogVideoXPipeline(
+        transformer=CogVideoXTransformer3DModel(
+            num_attention_heads=4,
+            attention_head_dim=8,
+            in_channels=4,
+            out_channels=4,
+            time_embed_dim=2,
+            text_embed_dim=32,
+            num_layers=1,
+            sample_width=4,
+            sample_height=4,
+            sample_frames=9,
+        ),
+        vae=AutoencoderKLCogVideoX(
+            down_block_types=("CogVideoXDownBlock3D",) * 4,
+            up_block_types=("CogVideoXUpBlock3D",) * 4,
+            block_out_channels=(8, 8, 8, 8),
+            latent_channels=4,
+            layers_per_block=1,
+            norm_num_groups=2,
+        ),
+        scheduler=CogVideoXDDIMScheduler(),
+        text_encoder=_t5(32),
+        tokenizer=tokenizer(),
+    )
+
+
+BY_CAPTIONS: dict[str, Callable[[], DiffusionPipeline]] = {"FluxPipeline": flux, "CogVideoXPipeline": cogvideox}
+"""Those of which nothing is known here but their signatures."""
 PIPELINES: dict[str, Callable[[], DiffusionPipeline]] = {
     "StableDiffusionXLPipeline": sdxl,
     "StableDiffusion3Pipeline": sd3,
@@ -344,5 +402,5 @@ PIPELINES: dict[str, Callable[[], DiffusionPipeline]] = {
 def save(name: str, folder: Path) -> None:
     """A pipeline of that class, always with the same weights, in `folder`."""
     torch.manual_seed(5)
-    PIPELINES[name]().save_pretrained(folder)
+    (PIPELINES | BY_CAPTIONS)[name]().save_pretrained(folder)
     assert json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"] == name

@@ -28,7 +28,7 @@ HOUSES = {
     "llama": {"image": "StableDiffusionXLPipeline", "video": "LTXPipeline", "audio": "AudioLDM2Pipeline"},
     "mistral": {"image": "StableDiffusion3Pipeline", "video": "WanPipeline", "audio": "StableAudioPipeline"},
     "qwen2": {"image": "tinyland", "video": "tinyland", "audio": "tinyland"},
-    "qwen3": {"image": "StableDiffusionXLPipeline", "video": "WanPipeline", "audio": "AudioLDM2Pipeline"},
+    "qwen3": {"image": "FluxPipeline", "video": "CogVideoXPipeline", "audio": "AudioLDM2Pipeline"},
 }
 """Language model, and decoder of each kind; `tinyland` are the embedded ones, of Stable Diffusion, Zeroscope and AudioLDM."""
 ALL = ("image", "video", "audio")

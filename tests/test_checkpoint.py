@@ -151,6 +151,13 @@ def another_pipeline(folder: Path) -> str:
     return "is a WanPipeline. For images these can be used: StableDiffusionPipeline, StableDiffusionXLPipeline"
 
 
+def projected_flux(folder: Path) -> str:
+    shutil.rmtree(folder)
+    signals = {"image": {"prefix": "IMG", "count": 2, "queries": 17, "width": 32}}
+    put_together(folder, "llama", {"image": "FluxPipeline"}, signals=signals)
+    return "is a FluxPipeline, which no projection can drive: name image in 'captions', not in 'signals'."
+
+
 def other_projections(folder: Path) -> str:
     described = {"signals": {"image": {"prefix": "IMG", "count": 2, "queries": 17, "width": 32}}}
     shape = {"projection": {"hidden": 16, "layers": 1, "heads": 2}}
@@ -168,7 +175,8 @@ def broken_projections(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "change", [another_family, another_tokenizer, fewer_weights, another_pipeline, other_projections, broken_projections]
+    "change",
+    [another_family, another_tokenizer, fewer_weights, another_pipeline, projected_flux, other_projections, broken_projections],
 )
 def test_parts_that_cannot_be_used_get_a_sentence(change: Callable[[Path], str], folder: Path, tmp_path: Path) -> None:
     sentence = change(folder)

@@ -10,8 +10,9 @@ from diffusers import DiffusionPipeline
 from scipy.signal import resample_poly
 from torch import Tensor
 
+from nextgpt_chat.errors import SetupError
 from nextgpt_chat.generate.decoding import Denoising, Progress, Stop, after_step, save_memory, step_done
-from nextgpt_chat.generate.families import FAMILIES, own_parts
+from nextgpt_chat.generate.families import Family, own_parts
 from nextgpt_chat.media.audio_file import RATE
 
 
@@ -23,18 +24,19 @@ class AnyDecoder:
     def __init__(
         self,
         folder: Path,
-        family: str,
+        name: str,
+        family: Family,
         device: torch.device,
         size: int = 0,
         width: int = 0,
         frame_rate: float = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Loads a standard pipeline folder into main memory, to work on `device`; nothing is fetched. `family` is the name of its class; without
-        `width`, what is seen is square."""
-        self.family = FAMILIES[family]
+        """Loads a standard pipeline folder into main memory, to work on `device`; nothing is fetched. `name` is that of its class, and `family` tells how
+        that is called; without `width`, what is seen is square."""
+        self.family = family
         self.pipeline = DiffusionPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, **own_parts(family, folder, dtype)
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, **own_parts(name, folder, dtype)
         )
         self.pipeline.set_progress_bar_config(disable=True)
         self.device, self.dtype = device, dtype
@@ -49,7 +51,10 @@ class AnyDecoder:
 
     def offload(self, device: torch.device) -> None:
         """See `Decoder`."""
-        self.pipeline.enable_model_cpu_offload(device=device)
+        if self.pipeline.model_cpu_offload_seq:
+            self.pipeline.enable_model_cpu_offload(device=device)
+        else:
+            self.pipeline.to(device)
 
     def steps(self, how: Denoising, _start: np.ndarray | None) -> int:
         """See `Decoder`."""
@@ -58,11 +63,7 @@ class AnyDecoder:
     def make(self, prompt: Tensor | str, how: Denoising, _start: np.ndarray | None, progress: Progress, stop: Stop) -> np.ndarray:
         """See `Decoder`; it never begins from another medium."""
         made = self.pipeline(
-            **(
-                {"prompt": prompt}
-                if isinstance(prompt, str)
-                else self.family.embedded(self.pipeline, prompt.to(self.device, self.dtype))
-            ),
+            **self._told(prompt),
             **how.options(),
             **self._extent(how),
             **self._callback(progress, stop),
@@ -72,6 +73,13 @@ class AnyDecoder:
             return _sound(made.audios[0], self._rate(), round(how.seconds * RATE))
         seen = made.images[0] if self.family.kind == "image" else made.frames[0]
         return (seen * 255).round().astype(np.uint8)
+
+    def _told(self, prompt: Tensor | str) -> dict[str, Any]:
+        if isinstance(prompt, str):
+            return {"prompt": prompt}
+        if self.family.embedded is None:
+            raise SetupError("No projection can drive this decoder; its kind of media belongs into 'captions'.")
+        return self.family.embedded(self.pipeline, prompt.to(self.device, self.dtype))
 
     def _extent(self, how: Denoising) -> dict[str, Any]:
         if self.family.kind == "audio":

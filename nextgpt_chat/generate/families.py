@@ -1,15 +1,18 @@
-"""Pipelines of Diffusers that make media from noise, and what each is told: a caption, or prompt embeddings in the arrangement of its text encoders.
+"""Pipelines of Diffusers that make media from noise, and what each is told: a caption, or, where its arrangement of embeddings is known here, prompt
+embeddings.
 
 Where a pipeline takes more than one tensor, a projection writes all of them as the queries of one, [1, L, D], as its function below takes them
 apart; of a query that is wider than its tensor, the first features count. Where a pipeline leaves embeddings out by a mask, the last feature of a
 query says whether it is one to be read: more than nothing if so.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
@@ -26,8 +29,9 @@ class Family:
 
     kind: str
     """Of the media that it makes."""
-    embedded: Callable[[DiffusionPipeline, Tensor], dict[str, Any]]
-    """Prompt embeddings [1, L, D] -> its arguments. What guidance leads away from, it takes from an empty text by itself."""
+    embedded: Callable[[DiffusionPipeline, Tensor], dict[str, Any]] | None
+    """Prompt embeddings [1, L, D] -> its arguments; None for a class that is driven by captions alone. What guidance leads away from, it takes from an
+    empty text by itself."""
     seconds: str = ""
     """Its name for the length of a sound."""
     late_callback: bool = True
@@ -106,3 +110,28 @@ FAMILIES = {
     "StableAudioPipeline": Family("audio", _stable_audio, seconds="audio_end_in_s", late_callback=False),
 }
 """By the name of the class, as a pipeline's `model_index.json` has it."""
+
+TOLD = {"prompt", "num_inference_steps", "guidance_scale", "generator", "output_type"}
+"""What every pipeline must take that is driven by captions."""
+EXTENT = {"image": {"height", "width"}, "video": {"height", "width", "num_frames"}, "audio": set[str]()}
+"""And by kind of medium."""
+LENGTHS = ("audio_length_in_s", "audio_end_in_s")
+"""Names for the length of a sound, of which it must take one."""
+BEGUN = {"image", "video", "mask_image", "num_frames"}
+"""What it must not take: media to begin from; and for a picture, frames."""
+
+
+def family_of(name: str, kind: str) -> Family | None:
+    """How a class of Diffusers makes that kind of medium: as told above, or from captions as its signature says. None if it does not."""
+    if name in FAMILIES:
+        return FAMILIES[name] if FAMILIES[name].kind == kind else None
+    pipeline = getattr(diffusers, name, None)
+    if not (inspect.isclass(pipeline) and issubclass(pipeline, DiffusionPipeline)):
+        return None
+    parameters = inspect.signature(pipeline.__call__).parameters
+    takes = set(parameters)
+    seconds = next((length for length in LENGTHS if length in takes), "")
+    calls_back = takes & {"callback_on_step_end", "callback"}
+    if not (TOLD | EXTENT[kind] <= takes and calls_back) or (kind == "audio") != bool(seconds) or takes & (BEGUN - EXTENT[kind]):
+        return None
+    return Family(kind, None, seconds, "callback_on_step_end" in takes, "frame_rate" in takes)
