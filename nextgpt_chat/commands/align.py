@@ -24,6 +24,7 @@ from nextgpt_chat.training.left_out import left_out
 from nextgpt_chat.training.loop import processes
 from nextgpt_chat.training.mosit_reader import read_dialogues
 from nextgpt_chat.training.pairs import ACCEPTED, Pair, read_pairs
+from nextgpt_chat.training.sharding import configured
 from nextgpt_chat.training.size import Size
 
 
@@ -83,7 +84,7 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)
     usual_batch, usual_rate = USUAL[stage]
-    course = Course(run / stage, epochs, batch or usual_batch, rate or usual_rate, seed, shard)
+    course = Course(run / stage, epochs, batch or usual_batch, rate or usual_rate, seed, configured() or shard)
     checkpoint = find_checkpoint(Settings().checkpoints, model)
     if stage == Stage.INSTRUCT:
         _instruct(checkpoint, data or (), course, dry_run)

@@ -169,7 +169,7 @@ def check_launch() -> None:
         if parse_flag_from_env(f"ACCELERATE_USE_{name.upper()}"):
             raise InputError(
                 f"{name} of Accelerate's configuration is not for this: what learns is small, and whole on each GPU. Launch with --multi_gpu or a "
-                "configuration without it; to divide the frozen language model of an alignment among the GPUs, say --shard after align."
+                "configuration without it; FSDP, or --shard, is for align, where it divides the frozen language model."
             )
 
 

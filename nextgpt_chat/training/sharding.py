@@ -5,7 +5,10 @@ Accelerate's own way asks for everything that is sharded to be prepared with wha
 process and Accelerate's; only frozen layers are shared out, by PyTorch, on processors as on GPUs.
 """
 
+import os
+
 import torch
+from accelerate.utils import parse_flag_from_env
 from accelerate.utils.memory import clear_device_cache
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -19,6 +22,8 @@ from nextgpt_chat.errors import InputError
 from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.training.loop import processes
 
+FSDP = "ACCELERATE_USE_FSDP"
+"""What `accelerate launch` sets for a configuration with FSDP."""
 NO_OTHERS = (
     "One process alone has nobody to share the language model with. Start several: accelerate launch --module nextgpt_chat align …"
 )
@@ -28,6 +33,14 @@ def check_shared(shared: bool) -> None:
     """Raises `InputError` where something is to be `shared` and there is one process."""
     if shared and processes().num_processes == 1:
         raise InputError(NO_OTHERS)
+
+
+def configured() -> bool:
+    """Whether Accelerate's configuration asks for FSDP. What is frozen is shared out then; the flag is taken away, with which Accelerate would divide what
+    learns as well."""
+    asked: bool = parse_flag_from_env(FSDP)
+    os.environ.pop(FSDP, None)
+    return asked
 
 
 def precision() -> torch.dtype:

@@ -1,5 +1,6 @@
 """What a launch of an alignment is told by, and which launches are refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from nextgpt_chat.cli import main
 from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.loop import Plan, _rate
+from nextgpt_chat.training.sharding import FSDP
 from tests.conftest import CHECKPOINT
 
 
@@ -21,8 +23,14 @@ def test_the_plan_is_the_papers(tmp_path: Path) -> None:
     assert rates[-1] == 0
 
 
-@pytest.mark.parametrize("name", ["FSDP", "DeepSpeed"])
-def test_what_accelerate_would_divide_is_refused_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(f"ACCELERATE_USE_{name.upper()}", "true")
-    with pytest.raises(SystemExit, match=f"{name} of Accelerate's configuration is not for this.*--shard"):
+def test_fsdp_in_accelerates_configuration_shares_out_what_is_frozen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(FSDP, "true")
+    with pytest.raises(SystemExit, match="One process alone has nobody to share the language model with"):
+        main(["align", "decode", str(CHECKPOINT), "--pairs", str(tmp_path / "none.json")])
+    assert FSDP not in os.environ  # for Accelerate, which would divide what learns as well
+
+
+def test_what_accelerate_would_divide_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    with pytest.raises(SystemExit, match="DeepSpeed of Accelerate's configuration is not for this.*--shard"):
         main(["align", "decode", str(CHECKPOINT), "--pairs", str(tmp_path / "none.json")])
