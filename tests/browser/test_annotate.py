@@ -229,6 +229,7 @@ def test_points_are_given_by_keys_and_a_picture_is_enlarged(app: App, browser: B
     page.keyboard.press("g")
     page.get_by_text("Judge well.").wait_for(timeout=PATIENCE)
     page.keyboard.press("Escape")
+    page.get_by_text("Judge well.").wait_for(state="hidden", timeout=PATIENCE)
     for points in "5432":
         page.keyboard.press(points)
     page.keyboard.press("Enter")

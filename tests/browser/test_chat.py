@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from tests.conftest import CHECKPOINT, ROOT, png_header
 
@@ -107,7 +108,32 @@ def page(request: pytest.FixtureRequest, browser: Browser, server: Server) -> It
     assert failures == []
 
 
+STREAMS: WeakKeyDictionary[Page, set[Request]] = WeakKeyDictionary()
+"""Of each page, the streams on which answers to what was done there are still to come."""
+
+
+def watch(page: Page) -> None:
+    """Keeps `STREAMS` of a page."""
+    STREAMS[page] = streams = set[Request]()
+    page.on("request", lambda asked: streams.add(asked) if "/queue/data" in asked.url else None)
+    page.on("requestfinished", lambda ended: streams.discard(ended))
+    page.on("requestfailed", lambda ended: streams.discard(ended))
+
+
+def quiet(page: Page) -> None:
+    """Waits until the page has all answers. Gradio sends the last one again when a handler has ended, over what was done since, and on a busy machine
+    that is later than people's fingers but not than these tests."""
+    until = time.monotonic() + PATIENCE / 1000
+    while STREAMS.get(page):
+        assert time.monotonic() < until, "an answer never ends"
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(100)
+
+
 def show(page: Page, url: str) -> None:
+    if page not in STREAMS:
+        watch(page)
+    STREAMS[page].clear()  # which end with the page that was there
     page.goto(url)
     page.wait_for_selector("#box textarea", timeout=PATIENCE)
     page.wait_for_function("!document.querySelector('#chat .pending')", timeout=PATIENCE)
@@ -115,6 +141,7 @@ def show(page: Page, url: str) -> None:
 
 
 def send(page: Page, text: str, *files: Path) -> None:
+    quiet(page)
     if files:
         page.set_input_files("#box input[type=file]", [str(file) for file in files])
         page.wait_for_selector(".thumbnail-item", timeout=PATIENCE)
@@ -128,6 +155,7 @@ def finished(page: Page, replies: int) -> None:
         "n => document.querySelectorAll('#chat [data-testid=bot] .tools').length >= n", arg=replies, timeout=PATIENCE
     )
     page.wait_for_selector("#retry", state="visible", timeout=PATIENCE)
+    quiet(page)
 
 
 def painted(page: Page, pictures: int) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as Picture
 from playwright.sync_api import Browser, Page
 
-from tests.browser.test_chat import PATIENCE, browser, finished, open_sidebar, page, pytestmark, send, server, show
+from tests.browser.test_chat import PATIENCE, browser, finished, open_sidebar, page, pytestmark, quiet, send, server, show
 
 __all__ = ["browser", "page", "pytestmark", "server"]
 
@@ -20,6 +20,7 @@ def holds(page: Page, text: str, name: str = "#chat") -> None:
 
 def press(page: Page, name: str) -> None:
     """Presses the newest button of that kind in the chat."""
+    quiet(page)
     page.locator(f'#chat [name="{name}"]').last.click()
 
 
@@ -125,8 +126,10 @@ def test_a_conversation_is_renamed_pinned_and_found(page: Page) -> None:
     page.fill("#rename textarea, #rename input", "A morning")
     page.keyboard.press("Enter")
     page.locator("#earlier label", has_text="A morning").wait_for(timeout=PATIENCE)
+    quiet(page)
     page.locator("#pin").click()
     page.locator("#earlier label", has_text="★ A morning").wait_for(timeout=PATIENCE)
+    quiet(page)
     for search, found in (("HELLO", 1), ("nothing like it", 0), ("", 1)):
         page.fill("#search textarea, #search input", search)
         page.wait_for_function("n => document.querySelectorAll('#earlier label').length === n", arg=found, timeout=PATIENCE)

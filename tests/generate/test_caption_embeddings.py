@@ -24,7 +24,7 @@ def test_what_captions_become_is_what_the_pipeline_makes_of_them(name: str, tmp_
     encoder = CaptionEncoder(tmp_path, torch.device("cpu"))
     assert encoder.pipeline.vae is None
     assert embedded_shape(tmp_path) == tuple(encoder("a bird").shape[1:])
-    decoder = AnyDecoder(tmp_path, name, torch.device("cpu"), size=32, frame_rate=8)
+    decoder = AnyDecoder(tmp_path, name, FAMILIES[name], torch.device("cpu"), size=32, frame_rate=8)
     how = Denoising(steps=2, guidance=3.0, seed=1, frames=9, seconds=1.0)
     queries = encoder("a bird")
     made = decoder.make(queries, how, None, lambda _: None, lambda: False)
@@ -45,7 +45,7 @@ def test_what_a_caption_leaves_out_is_told_by_the_last_feature(name: str, tmp_pa
     encoder = CaptionEncoder(tmp_path, torch.device("cpu"))
     short, long = (int((encoder(caption)[0, -T5_LENGTH:, -1] > 0).sum()) for caption in ("a bird", "a bird on the left at night"))
     assert 0 < short < long < T5_LENGTH
-    decoder = AnyDecoder(tmp_path, name, torch.device("cpu"), size=32, frame_rate=8)
+    decoder = AnyDecoder(tmp_path, name, FAMILIES[name], torch.device("cpu"), size=32, frame_rate=8)
     how = Denoising(steps=2, guidance=3.0, seed=1, frames=9, seconds=1.0)
     made = []
     for words in (0.0, 5.0):
