@@ -13,9 +13,9 @@ SPARE = 2 * 10**9
 def check_room(what: str, sizes: Mapping[Path, int], remedy: str) -> None:
     """Raises `SetupError` where the bytes by folder do not fit onto the disks of these folders, which need not be there yet. `what` says what is to
     be written, and `remedy` what can be done."""
-    for there in map(_existing, sizes):
+    for there in map(existing, sizes):
         disk = there.stat().st_dev
-        needed = sum(size for folder, size in sizes.items() if _existing(folder).stat().st_dev == disk)
+        needed = sum(size for folder, size in sizes.items() if existing(folder).stat().st_dev == disk)
         free = shutil.disk_usage(there).free
         if needed and needed + SPARE > free:
             raise SetupError(
@@ -23,7 +23,7 @@ def check_room(what: str, sizes: Mapping[Path, int], remedy: str) -> None:
             )
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there."""
     there = folder.resolve()
     while not there.exists():

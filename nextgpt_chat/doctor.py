@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from packaging.requirements import Requirement
 
 from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint
+from nextgpt_chat.disk import existing
 from nextgpt_chat.errors import UserError
 from nextgpt_chat.memory import CARDS, HEADROOM, WAYS, choose, machine_memory, need
 from nextgpt_chat.settings import Settings
@@ -97,9 +98,7 @@ def _gpu() -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
-    folder = settings.data.resolve()
-    while not folder.exists():
-        folder = folder.parent
+    folder = existing(settings.data)
     free = shutil.disk_usage(folder).free
     if not os.access(folder, os.W_OK):
         return Finding(

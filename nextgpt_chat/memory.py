@@ -130,7 +130,7 @@ def need(checkpoint: Checkpoint, precision: str) -> Need:
         "language model": "llm",
         **{f"{kind} decoder": f"{kind}_decoder" for kind in checkpoint.made},
     }
-    counted = {path: _parameters_in(checkpoint.part(path)) for path in _weights(checkpoint)}
+    counted = {path: parameters_in(checkpoint.part(path)) for path in weights_of(checkpoint)}
     sizes = {
         name: sum(count for path, count in counted.items() if path.startswith(f"{folder}/")) * BYTES[precision]
         for name, folder in folders.items()
@@ -167,12 +167,13 @@ def machine_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _weights(checkpoint: Checkpoint) -> list[str]:
+def weights_of(checkpoint: Checkpoint) -> list[str]:
     """The files of weights that are loaded, relative to the folder; what lies beside them, as in another precision, is not."""
     return [path for path in required_files(checkpoint) if path.endswith(".safetensors")]
 
 
-def _parameters_in(path: Path) -> int:
+def parameters_in(path: Path) -> int:
+    """Values in a file of weights. Raises `SetupError` for one that cannot be read, or is not whole."""
     return sum(map(math.prod, _shapes(path).values()))
 
 
@@ -195,7 +196,7 @@ def _rounded(checkpoint: Checkpoint, precision: str, weight: float, scale: int |
     """Bytes of the language model with `weight` bytes for each weight of its layers, and a scale for each of their rows (None), or for as many weights
     as `scale` says; the rest stays as it is."""
     total = 0
-    for path in _weights(checkpoint):
+    for path in weights_of(checkpoint):
         for name, shape in _shapes(checkpoint.part(path)).items() if path.startswith("llm/") else ():
             layer = len(shape) == 2 and ".layers." in name and not any(part in name for part in UNROUNDED)
             scales = shape[0] * BYTES[precision] if scale is None else 4 * math.prod(shape) // scale

@@ -1,16 +1,15 @@
 """What an alignment takes, counted from configurations and the headers of files: nothing is loaded."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from safetensors import safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from nextgpt_chat.checkpoint import Checkpoint, required_files
+from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.generate.caption_embeddings import HEAVY
+from nextgpt_chat.memory import parameters_in, weights_of
 from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.sharding import held
 
@@ -75,13 +74,9 @@ def activations(language: PreTrainedModel, examples: int, said: int) -> int:
 
 def text_encoders(checkpoint: Checkpoint, kind: str) -> int:
     """Parameters of those parts of a decoder that captions pass through."""
-    paths = [path.split("/") for path in required_files(checkpoint) if path.endswith(".safetensors")]
-    total = 0
-    for folder, *parts in paths:
-        if folder == f"{kind}_decoder" and parts[0] not in HEAVY:
-            with safe_open(checkpoint.part("/".join([folder, *parts])), "pt") as file:
-                total += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118  # it is no dictionary
-    return total
+    folder = f"{kind}_decoder/"
+    paths = [path for path in weights_of(checkpoint) if path.startswith(folder)]
+    return sum(parameters_in(checkpoint.part(path)) for path in paths if path.split("/")[1] not in HEAVY)
 
 
 def embedded(queries: int, width: int) -> int:
