@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "c" * 40
+DAY = "2024-05-05T12:00:00.000Z"
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Hub:
     """Bytes after which the connection breaks, by name of file; once."""
     asked: list[str] = field(default_factory=list)
     """Every request for the contents of a file, with its range."""
+    history: list[tuple[str, str]] = field(default_factory=lambda: [(COMMIT, DAY)])
+    """Commits and their times, the newest first; told in pages of two."""
     url: str = ""
 
 
@@ -43,20 +46,25 @@ def running(hub: Hub) -> Iterator[Hub]:
         def _answer(self, body: bool) -> None:
             path = unquote(urlsplit(self.path).path)
             if path.startswith("/api/models/"):
-                repo, _, rest = path.removeprefix("/api/models/").partition("/revision/")
-                if not rest:
-                    repo, _, rest = path.removeprefix("/api/models/").partition("/tree/")
-                self._about(repo, "/tree/" in path)
+                owner, name, *asked = path.removeprefix("/api/models/").split("/")
+                what, revision = [*asked, "revision", "main"][:2]
+                self._about(f"{owner}/{name}", what, self._commit(revision))
             else:
                 self._file(path, body)
 
-        def _about(self, repo: str, tree: bool) -> None:
+        def _commit(self, revision: str) -> str:
+            return hub.history[0][0] if revision == "main" else revision
+
+        def _about(self, repo: str, what: str, commit: str) -> None:
             if repo not in hub.repos:
                 self._say(404, {"X-Error-Code": "RepoNotFound"}, b"{}")
                 return
             root = hub.repos[repo]
             files = sorted(path for path in root.rglob("*") if path.is_file())
-            if tree:
+            if what == "commits":
+                self._commits()
+                return
+            if what == "tree":
                 told: object = [
                     {
                         "type": "file",
@@ -69,14 +77,25 @@ def running(hub: Hub) -> Iterator[Hub]:
             else:
                 told = {
                     "id": repo,
-                    "sha": COMMIT,
+                    "sha": commit,
                     "gated": "manual" if repo in hub.gated else False,
                     "siblings": [{"rfilename": path.relative_to(root).as_posix(), "size": path.stat().st_size} for path in files],
                 }
             self._say(200, {"Content-Type": "application/json"}, json.dumps(told).encode())
 
+        def _commits(self) -> None:
+            page = int(parse_qs(urlsplit(self.path).query).get("p", ["0"])[0])
+            told = [
+                {"id": commit, "date": day, "title": "", "message": "", "authors": []}
+                for commit, day in hub.history[2 * page : 2 * page + 2]
+            ]
+            address = f"{hub.url}{urlsplit(self.path).path}?p={page + 1}"
+            more = {"Link": f'<{address}>; rel="next"'} if hub.history[2 * page + 2 :] else {}
+            self._say(200, {"Content-Type": "application/json"} | more, json.dumps(told).encode())
+
         def _file(self, path: str, body: bool) -> None:
             repo, _, name = path[1:].partition("/resolve/")
+            commit = self._commit(name.partition("/")[0])
             file = hub.repos.get(repo, Path("/nowhere")) / name.partition("/")[2]
             if not name:  # a file beside the hub
                 file = hub.repos.get("beside", Path("/nowhere")) / path[1:]
@@ -89,7 +108,7 @@ def running(hub: Hub) -> Iterator[Hub]:
             data, start = file.read_bytes(), 0
             if ranged := self.headers.get("Range"):
                 start = int(ranged.removeprefix("bytes=").split("-")[0])
-            headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+            headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
             if ranged:
                 headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             if not body:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 import httpx
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is its transport's, which it does not declare as its own
     DryRunError,
     EntryNotFoundError,
@@ -57,7 +58,7 @@ def plan(preset: Preset, folder: Path) -> Plan:
         with _in_words(source):
             files = snapshot_download(
                 source.repo,
-                revision=source.revision,
+                revision=_revision(source),
                 local_dir=folder / part,
                 allow_patterns=list(source.files),
                 etag_timeout=SECONDS,
@@ -65,7 +66,7 @@ def plan(preset: Preset, folder: Path) -> Plan:
             )
         if not files:
             raise SetupError(f"{source.repo} has none of the files {', '.join(source.files)} at {source.revision}.")
-        sources[part] = source.model_copy(update={"revision": files[0].commit_hash})
+        sources[part] = source.model_copy(update={"revision": files[0].commit_hash, "until": None})
         missing[part] = sum(file.file_size or 0 for file in files if file.will_download)
         whole += sum(file.file_size or 0 for file in files)
     found = Plan(preset.model_copy(update={"sources": sources}), missing, 0 if preset.description else whole)
@@ -96,6 +97,23 @@ def fetch(planned: Plan, folder: Path, report: Report) -> None:
                     allow_patterns=list(source.files),
                     etag_timeout=SECONDS,
                 )
+
+
+def _revision(source: Source) -> str:
+    """What to ask the hub for: the revision, or its newest commit up to the day that the source names."""
+    if source.until is None:
+        return source.revision
+    hub = HfApi()
+    hub.model_info(
+        source.repo, revision=source.revision, timeout=SECONDS
+    )  # the history takes no limit of time, and would wait for a dead server
+    for commit in hub.list_repo_commits(source.repo, revision=source.revision):  # the newest first
+        if commit.created_at.astimezone(UTC).date() <= source.until:
+            return commit.commit_id
+    raise SetupError(
+        f"{source.repo} has no commit of {source.until} or before any more: its history was written anew. Look at what it has now, and name the "
+        "commit that you want as 'revision' in a copy of the preset."
+    )
 
 
 def _fetch_file(source: Source, path: Path) -> None:

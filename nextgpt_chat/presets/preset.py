@@ -6,6 +6,7 @@ NExT-GPT, which is converted.
 
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ class Source(BaseModel):
     """Name at the hub."""
     revision: str = "main"
     """A branch, a tag or a commit. Of a branch, the commit is noted in the model's folder when it is first fetched."""
+    until: date | None = None
+    """Of a branch, the commit that was its newest at the end of this day, in UTC, is meant: a pin for a repository whose commits nobody has named."""
     files: tuple[str, ...] = ()
     """Patterns of the files that are needed."""
     url: str = ""

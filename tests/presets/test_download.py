@@ -45,12 +45,13 @@ def preset(parts: Path, folder: Path, **changed: Any) -> Path:
     return path
 
 
-def test_the_presets_name_commits_and_of_a_repository_the_same_one() -> None:
+def test_the_presets_are_pinned_and_of_a_repository_to_the_same_commit() -> None:
     found: dict[str, set[str]] = {}
     for name in names():
         for source in find_preset(name, Path("nowhere")).sources.values():
             if source.repo:
                 found.setdefault(source.repo, set()).add(source.revision)
+                assert (source.revision == "main") == (source.until is not None), source.repo
     assert {repo for repo, revisions in found.items() if revisions == {"main"}} == {
         "ChocoWu/nextgpt_7b_tiva_v0",
         "cvssp/audioldm-l-full",
@@ -127,6 +128,30 @@ def test_it_comes_whole_with_its_licences_and_the_commit_noted(parts: Path, tmp_
         assert "0.0 GB are to be fetched" in again.stdout
         assert len(hub.asked) == fetched
         assert (folder / "nextgpt.json").read_bytes() == edited
+
+
+@pytest.mark.parametrize(("until", "commit"), [("2024-05-05", "c"), ("2024-05-04", "b"), ("2023-10-15", "a"), ("2023-10-14", "")])
+def test_a_day_is_a_pin_where_no_commit_is_known(until: str, commit: str, parts: Path, tmp_path: Path) -> None:
+    history = [("e" * 40, "2026-01-01T00:00:00.000Z"), ("d" * 40, "2024-05-06T00:00:00.000Z"), (COMMIT, "2024-05-05T23:59:59.000Z")]
+    history += [("b" * 40, "2023-10-16T00:00:00.000Z"), ("a" * 40, "2023-10-15T18:00:00.000Z")]
+    with running(Hub({"org/chat": parts / "llm", "org/pictures": parts / "image_decoder"}, history=history)) as hub:
+        made = preset(parts, tmp_path)
+        described = json.loads(made.read_text(encoding="utf-8"))
+        described["sources"]["llm"]["until"] = until
+        made.write_text(json.dumps(described), encoding="utf-8")
+        said = run(tmp_path, hub.url, made, "--accept-licences")
+        if not commit:
+            assert said.returncode == 1
+            assert "org/chat has no commit of 2023-10-14 or before any more: its history was written anew." in said.stderr
+            assert hub.asked == []
+            return
+        assert said.returncode == 0, said.stderr
+        noted = json.loads((tmp_path / "checkpoints" / "small" / LOCK).read_text(encoding="utf-8"))["sources"]
+        assert (noted["llm"]["revision"], noted["llm"]["until"]) == (commit * 40, None)
+        assert noted["image_decoder"]["revision"] == "e" * 40
+        hub.history[:] = hub.history[:1]  # what was noted is asked for, and not the day again
+        again = run(tmp_path, hub.url, "small", "--accept-licences")
+        assert again.returncode == 0, again.stderr
 
 
 def test_what_broke_off_goes_on(parts: Path, tmp_path: Path) -> None:
