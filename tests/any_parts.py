@@ -1,11 +1,14 @@
 """Checkpoints put together from small parts with random weights, as somebody would put them together from the hub's."""
 
 import json
+import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
@@ -79,3 +82,16 @@ def put_together(folder: Path, family: str, decoders: dict[str, str], **describe
     }
     (folder / "nextgpt.json").write_text(json.dumps(description), encoding="utf-8")
     return read_checkpoint(folder)
+
+
+def header_alone(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """A file of weights that names tensors and holds none of their values."""
+    named = {name: {"dtype": "F16", "shape": list(tensor.shape), "data_offsets": [0, 0]} for name, tensor in tensors.items()}
+    header = json.dumps({"__metadata__": {"format": "pt"}, **named}).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+def values(path: Path) -> int:
+    """How many there are in a file of weights."""
+    return sum(tensor.numel() for tensor in load_file(path).values())

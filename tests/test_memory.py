@@ -1,15 +1,12 @@
 """What a model takes in memory, as counted from headers, against the same model when it is loaded, and at true size."""
 
-import json
-import struct
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.memory_at_true_size import PARTS, peak
@@ -24,16 +21,9 @@ from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.memory import CARDS, HEADROOM, WAYS, Need, choose, need, spread
 from nextgpt_chat.presets.preset import find_preset, names
 from nextgpt_chat.settings import Settings
-from tests.any_parts import put_together
+from tests.any_parts import header_alone, put_together
 from tests.conftest import CHECKPOINT
-
-
-def header_alone(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """A file of weights that names tensors and holds none of their values."""
-    named = {name: {"dtype": "F16", "shape": list(tensor.shape), "data_offsets": [0, 0]} for name, tensor in tensors.items()}
-    header = json.dumps({"__metadata__": {"format": "pt"}, **named}).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(struct.pack("<Q", len(header)) + header)
+from tests.convert.official import DECODERS, IMAGEBIND, LLAMA
 
 
 def values(module: nn.Module) -> int:
@@ -60,23 +50,21 @@ def test_at_true_size_language_model_and_encoder_take_what_their_shapes_say(tmp_
     header_alone(tmp_path / "input_projection.safetensors", {})
     checkpoint = Checkpoint.model_construct(folder=tmp_path, outputs=("text",), context=2048, input_tokens={"image": 1})
     found = need(checkpoint, "float16")
-    assert found.parts == {"encoder": 2 * 1_073_097_730, "language model": 2 * 6_738_726_912}
+    assert found.parts == {"encoder": 2 * IMAGEBIND, "language model": 2 * LLAMA}
     assert found.cache == 2**30
     assert found.computing == {"language model": 2 * 2048 * (3 * 11_008 + 4 * 4096)}
     assert found.peaks()["whole"] == sum(found.parts.values()) + found.most + 2**30 + HEADROOM
-    layers = 6_738_726_912 - 2 * 32_038 * 4096 - 65 * 4096
+    layers = LLAMA - 2 * 32_038 * 4096 - 65 * 4096
     rows = 32 * (4 * 4096 + 2 * 11_008 + 4096)
-    rest = 2 * (6_738_726_912 - layers)
+    rest = 2 * (LLAMA - layers)
     assert found.rounded == {"int8": layers + 2 * rows + rest, "int4": layers // 2 + layers // 16 + rest}
 
 
 def test_the_papers_decoders_beside_it_decide_on_the_way(tmp_path: Path) -> None:
-    parts = {  # of the published models, float16; counted on the classes of Diffusers and Transformers
-        "encoder": 2 * 1_073_097_730,
-        "language model": 2 * 6_738_726_912,
-        "image decoder": 2 * (859_520_964 + 83_653_863 + 123_060_480),
-        "video decoder": 2 * (1_411_233_860 + 83_653_863 + 340_387_840),
-        "audio decoder": 2 * (739_139_080 + 83_653_863 + 125_302_016),
+    parts = {  # float16
+        "encoder": 2 * IMAGEBIND,
+        "language model": 2 * LLAMA,
+        **{f"{kind} decoder": 2 * sum(parts.values()) for kind, parts in DECODERS.items()},
         "projections": 4 * 99_000_000,
     }
     computing = {f"{kind} decoder": round(known["memory"] * 10**9) for kind, known in DECODING.items()} | {

@@ -51,7 +51,7 @@ def main(
             help="encode: let the language model see and hear; decode: let it make media by signal tokens; instruct: tune it on dialogues."
         ),
     ],
-    model: Annotated[str, typer.Argument(help="A model with the prompt 'chat': its name, or its folder.")],
+    model: Annotated[str, typer.Argument(help="A model with the prompt 'chat', or to instruct 'vicuna': its name, or its folder.")],
     pairs: Annotated[
         list[Path] | None,
         typer.Option(

@@ -99,8 +99,8 @@ class ChatPrompt:
         return [token for ids, signals in self._said(parts) for token in (ids[:1] if signals else ids)]
 
     def reply(self, parts: Iterable[Part]) -> list[int]:
-        """These parts as the model writes them, without the end of the turn."""
-        return [token for ids, _ in self._said(parts) for token in ids]
+        """These parts as the model writes them, with the end of the turn."""
+        return [*(token for ids, _ in self._said(parts) for token in ids), self.ends[0]]
 
     def _said(self, parts: Iterable[Part]) -> Iterable[tuple[list[int], bool]]:
         """Ids of a reply's pieces, and whether they are a signal group."""

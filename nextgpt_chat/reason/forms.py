@@ -40,6 +40,10 @@ class Form(Protocol):
         """What the model chose when it wrote these parts."""
         ...
 
+    def reply(self, parts: Iterable[Part]) -> list[int]:
+        """These parts as the model writes them, with the end of the turn."""
+        ...
+
 
 def form_of(
     checkpoint: Checkpoint,

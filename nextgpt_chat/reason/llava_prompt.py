@@ -64,6 +64,13 @@ class LlavaPrompt(PlainText):
                 chosen += self.groups.ids[part.kind][:1]
         return chosen
 
+    def reply(self, parts: Iterable[Part]) -> list[int]:
+        """These parts as the model writes them, with the end of the turn."""
+        written: list[int] = []
+        for part in parts:
+            written += self.text(part.text.strip()) if isinstance(part, Text) else [self._space, *self.groups.ids[part.kind]]
+        return [*written, int(self.tokenizer.eos_token_id)]
+
     def _written(self, turns: list[Turn]) -> Prompt:
         whole = Prompt()
         whole.add([int(self.tokenizer.bos_token_id)])
@@ -73,11 +80,7 @@ class LlavaPrompt(PlainText):
                 self._ask(whole, f"{before}USER:", turn)
                 before = ""
             else:
-                for part in turn.parts:
-                    whole.add(
-                        self.text(part.text.strip()) if isinstance(part, Text) else (self._space, *self.groups.ids[part.kind])
-                    )
-                whole.add([int(self.tokenizer.eos_token_id)])
+                whole.add(self.reply(turn.parts))
         return whole
 
     def _ask(self, whole: Prompt, before: str, turn: Turn) -> None:

@@ -150,6 +150,10 @@ class PromptFormat(PlainText):
             for token in (self.text(part.text) if isinstance(part, Text) else [*self._start(part), self.groups.ids[part.kind][0]])
         ]
 
+    def reply(self, parts: Iterable[Part]) -> list[int]:
+        """These parts as the model writes them, with the end of the turn."""
+        return self._turn(Turn("assistant", tuple(parts))).ids
+
     def _made(self, part: Media) -> list[int]:
         return [*self._start(part), *self.groups.ids[part.kind]]
 

@@ -64,10 +64,22 @@ class VicunaPrompt(PlainText):
             for token in (self.text(part.text.strip()) if isinstance(part, Text) else self.groups.ids[part.kind][:1])
         ]
 
+    def reply(self, parts: Iterable[Part]) -> list[int]:
+        """These parts as the model writes them, with the end of the turn: that of training, which has other tokens behind a word than alone."""
+        whole = Prompt()
+        said: list[Piece] = [part.text.strip() if isinstance(part, Text) else list(self.groups.ids[part.kind]) for part in parts]
+        self._add(whole, [*said, STOPS[1]])
+        return whole.ids
+
     def _written(self, turns: list[Turn]) -> Prompt:
         whole = Prompt()
         whole.add([int(self.tokenizer.bos_token_id)])
-        pieces = list(_joined(piece for number, turn in enumerate(turns) for piece in self._turn(turn, number > 0)))
+        self._add(whole, (piece for number, turn in enumerate(turns) for piece in self._turn(turn, number > 0)))
+        return whole
+
+    def _add(self, whole: Prompt, told: Iterable[Piece]) -> None:
+        """Appends pieces."""
+        pieces = list(_joined(told))
         for number, piece in enumerate(pieces):
             if isinstance(piece, str):
                 words = piece if number == 0 else piece.lstrip()
@@ -78,7 +90,6 @@ class VicunaPrompt(PlainText):
                 whole.add([self._left])
                 whole.slots.append(Slot(len(whole.ids), piece))
                 whole.add([self._right, self._right])  # the first one's place is the medium's
-        return whole
 
     def _turn(self, turn: Turn, later: bool) -> Iterable[Piece]:
         if turn.role == "user":

@@ -35,7 +35,7 @@ from nextgpt_chat.training.computed_once import claim, computed_once
 from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.sharding import frozen, place, precision
-from nextgpt_chat.training.size import Size, activations, count, embedded, on_each, text_encoders, without_weights
+from nextgpt_chat.training.size import Size, activations, beside, count, embedded, on_each, text_encoders, without_weights
 
 RATE, BATCH = 4e-4, 8
 """Of the paper, for each GPU."""
@@ -75,7 +75,7 @@ def size(checkpoint: Checkpoint, kind: str, captions: int, course: Course, shape
     head = config.vocab_size * config.hidden_size if config.tie_word_embeddings else 0  # which is written by itself
     return Size(
         trained,
-        whole + trained,
+        whole + trained + beside(checkpoint),
         memory=on_each(language, trained, course),
         activations=activations(language, course.batch, LONGEST + 2),
         encoders=2 * text_encoders(checkpoint, kind),

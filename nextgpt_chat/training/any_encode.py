@@ -30,7 +30,7 @@ from nextgpt_chat.training.embedded_pairs import Embedded, embed
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
 from nextgpt_chat.training.sharding import frozen, place
-from nextgpt_chat.training.size import Size, activations, count, on_each, without_weights
+from nextgpt_chat.training.size import Size, activations, beside, count, on_each, without_weights
 
 RATE, BATCH = 4e-4, 18
 """Of the paper, for each GPU."""
@@ -65,7 +65,7 @@ def size(checkpoint: Checkpoint, imagebind: Path, pairs: int, course: Course) ->
     trained = count([projection])
     return Size(
         trained,
-        count([language, encoder, projection]),
+        count([language, encoder, projection]) + beside(checkpoint),
         memory=on_each(language, trained, course),
         activations=activations(language, course.batch, LONGEST + 1),
         encoders=4 * count([encoder]),

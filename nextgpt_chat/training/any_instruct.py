@@ -1,7 +1,8 @@
 """Stage 3 for any language model (section 4.3 of the paper): a LoRA learns from whole dialogues when to speak, when to make a medium, and which.
 
-Each reply of a dialogue is one example, read exactly as it will be when the model serves: in its own chat template, with what was said before. What
-learns are the LoRA and, where they were trained, the projections. Hyper-parameters are those of the paper (table 7; LoRA as in the authors' code).
+Each reply of a dialogue is one example, read exactly as it will be when the model serves: in its own chat template, or in the words of the published
+NExT-GPT, with what was said before. What learns are the LoRA and, where they were trained, the projections. Hyper-parameters are those of the paper
+(table 7; LoRA as in the authors' code).
 """
 
 import json
@@ -16,16 +17,16 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from torch.nn import functional
+from transformers import PreTrainedModel
 
-from nextgpt_chat.checkpoint import Checkpoint, read_checkpoint
+from nextgpt_chat.checkpoint import THE_PAPERS, Checkpoint, pipeline_class, read_checkpoint
 from nextgpt_chat.conversation import Media, Turn
 from nextgpt_chat.encode.imagebind import ImageBind, read_config
 from nextgpt_chat.encode.input_projection import LinearProjection
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.generate.output_projection import OutputProjection
-from nextgpt_chat.reason.chat_prompt import ChatPrompt
+from nextgpt_chat.reason.forms import form_of
 from nextgpt_chat.reason.interleave import interleave, signal_states
-from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.training.alignment import save_weights
 from nextgpt_chat.training.any_decode import distance_between
 from nextgpt_chat.training.any_decode import embed as embed_captions
@@ -36,11 +37,13 @@ from nextgpt_chat.training.embedded_pairs import embed as embed_media
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
 from nextgpt_chat.training.sharding import frozen, place
-from nextgpt_chat.training.size import Size, activations, count, embedded, on_each, text_encoders, without_weights
+from nextgpt_chat.training.size import Size, activations, beside, count, embedded, on_each, text_encoders, without_weights
 from nextgpt_chat.weights import load_into
 
 RATE, BATCH = 5e-4, 4
 """Of the paper, for each GPU."""
+PROMPTS = ("chat", "vicuna")
+"""In which a medium that is shown is one embedding of ImageBind."""
 WHOLE = "instruct.new"
 """File that is there while what was learnt is on disk as a whole and takes its places."""
 WEIGHTS = {"video": 2.0}
@@ -57,9 +60,9 @@ LORA: dict[str, Any] = {
 
 def check(checkpoint: Checkpoint) -> None:
     """Raises `InputError` for a model that this is not for."""
-    if checkpoint.prompt != "chat" or checkpoint.input_projection == "own":
+    if checkpoint.prompt not in PROMPTS or checkpoint.input_projection == "own":
         raise InputError(
-            f"{checkpoint.title} cannot be taught so. Accepted is a model with the prompt 'chat' and without towers of its own."
+            f"{checkpoint.title} cannot be taught so. Accepted is a model with the prompt 'chat' or 'vicuna', and without towers of its own."
         )
 
 
@@ -109,7 +112,7 @@ def size(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course)
     with torch.device("meta"):
         seen, made = _projections(checkpoint, config.hidden_size)
         encoder = ImageBind(read_config(checkpoint.part("imagebind"))) if seen is not None else None
-        tuned = get_peft_model(without_weights(checkpoint), _lora(checkpoint))
+        tuned = _with_lora(without_weights(checkpoint), _lora(checkpoint))
     learning = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
     trained = sum(parameter.numel() for parameter in learning) + count([made, *([seen] if seen is not None else [])])
     every = [(turn.role, medium) for turns in told for turn in turns for medium in turn.media]
@@ -124,7 +127,7 @@ def size(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course)
         encoders.append(4 * count([encoder]))
     return Size(
         trained,
-        whole + trained,
+        whole + trained + beside(checkpoint, projections=False),
         memory=on_each(language, trained, course),
         activations=activations(language, course.batch, CONTEXT),
         encoders=max(encoders, default=0),
@@ -166,9 +169,7 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
     checkpoint = read_checkpoint(checkpoint.folder)
     device = processes().device
     language = frozen(checkpoint, lora=False)
-    form = ChatPrompt(
-        language.tokenizer, checkpoint.signal_tokens, checkpoint.captions, lambda _: 1, language.ends, checkpoint.instructions
-    )
+    form = form_of(checkpoint, language, lambda _: 1)
     found = examples(told, form, checkpoint, CONTEXT)
     if processes().is_main_process:
         claim(run, "\n".join([checkpoint.revision(), course.told, *(f"{one.ids} {one.shown} {one.made}" for one in found)]))
@@ -181,7 +182,7 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
         load_into(seen, checkpoint.part("input_projection.safetensors"), device)
     if checkpoint.signals:
         load_into(made, checkpoint.part("output_projections.safetensors"), device)
-    model = Instructed(_tuned(language, checkpoint), seen, made)
+    model = Instructed(_with_lora(language.model, checkpoint.lora or LoraConfig(**LORA)), seen, made)
     place(language, course.shared, model)
     plan, make = course.plan(len(found)), batches(found, form, media, wanted, course.batch)
     trained = fit(model, plan, make, lambda module, rows: module(rows), run, course.seed)
@@ -191,13 +192,13 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
     return len(found)
 
 
-def _tuned(language: LanguageModel, checkpoint: Checkpoint) -> PeftModel:
-    """The language model with a LoRA that learns, in float32; everything else is frozen."""
+def _with_lora(language: PreTrainedModel, found: LoraConfig | Path) -> PeftModel:
+    """The language model with a LoRA that learns, in float32, new or read from a folder; everything else is frozen."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers by a name that is being renamed
-        if checkpoint.lora:
-            return PeftModel.from_pretrained(language.model, checkpoint.lora, is_trainable=True)
-        return get_peft_model(language.model, LoraConfig(**LORA))
+        if isinstance(found, Path):
+            return PeftModel.from_pretrained(language, found, is_trainable=True)
+        return get_peft_model(language, found)
 
 
 def _compute(
@@ -220,8 +221,11 @@ def _compute(
     for kind in checkpoint.signals:
         captions = sorted({caption for one in found for of, _, caption in one.made if of == kind})
         if captions:
-            made = embed_captions(captions, checkpoint.part(f"{kind}_decoder"), run / kind)
-            wanted |= {(kind, caption): made.vectors[number] for number, caption in enumerate(captions)}
+            decoder = checkpoint.part(f"{kind}_decoder")
+            made = embed_captions(captions, decoder, run / kind)
+            short = pipeline_class(decoder) == THE_PAPERS["audio"] and not checkpoint.decoding[kind].unit_prompt
+            scale = made.vectors.shape[-1] ** -0.5 if short else 1.0  # of length 1, as the published projection writes them
+            wanted |= {(kind, caption): scale * made.vectors[number] for number, caption in enumerate(captions)}
     return media, wanted
 
 

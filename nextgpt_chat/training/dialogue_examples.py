@@ -13,7 +13,7 @@ from torch import Tensor
 from nextgpt_chat.checkpoint import Checkpoint
 from nextgpt_chat.conversation import Turn
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.reason.chat_prompt import ChatPrompt
+from nextgpt_chat.reason.forms import Form
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Example:
     """Kind, position and caption of each signal group."""
 
 
-def examples(told: Sequence[Sequence[Turn]], form: ChatPrompt, checkpoint: Checkpoint, most: int) -> list[Example]:
+def examples(told: Sequence[Sequence[Turn]], form: Form, checkpoint: Checkpoint, most: int) -> list[Example]:
     """The replies that can be learnt: those before which nothing is shown that the model does not take, and which have nothing that it does not
     make, or whose caption nobody knows. None has more than `most` tokens: its oldest turns are left out. Raises `InputError` if there are none."""
     found, left_out = [], 0
@@ -54,13 +54,12 @@ def examples(told: Sequence[Sequence[Turn]], form: ChatPrompt, checkpoint: Check
     return found
 
 
-def _example(turns: Sequence[Turn], form: ChatPrompt, checkpoint: Checkpoint, most: int) -> Example | None:
+def _example(turns: Sequence[Turn], form: Form, checkpoint: Checkpoint, most: int) -> Example | None:
     asked, reply = turns[:-1], turns[-1]
-    made = {*form.groups.ids, *form.captions}
     replies = [turn for turn in turns if turn.role == "assistant"]
-    if any(medium.kind not in made or not medium.caption for turn in replies for medium in turn.media):
+    if any(medium.kind not in checkpoint.made or not medium.caption for turn in replies for medium in turn.media):
         return None
-    said = [*form.reply(reply.parts), form.ends[0]]
+    said = form.reply(reply.parts)
     before = form.conversation(asked, most - len(said))
     if len(before.ids) + len(said) > most or any(slot.medium.kind not in checkpoint.input_tokens for slot in before.slots):
         return None
@@ -75,7 +74,7 @@ def _example(turns: Sequence[Turn], form: ChatPrompt, checkpoint: Checkpoint, mo
 
 
 def batches(
-    found: Sequence[Example], form: ChatPrompt, media: dict[str, np.ndarray], wanted: dict[tuple[str, str], np.ndarray], size: int
+    found: Sequence[Example], form: Form, media: dict[str, np.ndarray], wanted: dict[tuple[str, str], np.ndarray], size: int
 ) -> Callable[[random.Random], dict[str, Any]]:
     """What makes the batch of a step: any `size` of the replies."""
     readable = [one for one in found if all(sha256 in media for _, sha256 in one.shown)]
@@ -85,7 +84,7 @@ def batches(
     def batch(rng: random.Random) -> dict[str, Any]:
         some = [rng.choice(readable) for _ in range(size)]
         longest = max(len(one.ids) for one in some)
-        ids, mask = torch.full((size, longest), form.ends[0]), torch.zeros(size, longest, dtype=torch.long)
+        ids, mask = torch.zeros(2, size, longest, dtype=torch.long)
         chosen = torch.zeros(size, longest, dtype=torch.bool)
         for row, one in enumerate(some):
             ids[row, : len(one.ids)], mask[row, : len(one.ids)] = torch.tensor(one.ids), 1
@@ -106,7 +105,7 @@ def batches(
 
 
 def _group(
-    kind: str, made: Sequence[tuple[int, str, int, str]], wanted: dict[tuple[str, str], np.ndarray], form: ChatPrompt
+    kind: str, made: Sequence[tuple[int, str, int, str]], wanted: dict[tuple[str, str], np.ndarray], form: Form
 ) -> dict[str, Any]:
     """The signal groups of one kind in a batch."""
     mine = [(row, start, caption) for row, of, start, caption in made if of == kind]

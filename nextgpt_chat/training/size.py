@@ -21,7 +21,7 @@ class Size:
     trained: int
     """Parameters that learn."""
     whole: int
-    """All parameters: of the language model, what is learnt, and, to encode, ImageBind."""
+    """All parameters of the model, encoder and decoders among them."""
     memory: int
     """Bytes on each GPU during the steps: the language model in bfloat16, or a process's share of it, and what learns with gradient and moments."""
     activations: int
@@ -51,6 +51,12 @@ def without_weights(checkpoint: Checkpoint) -> PreTrainedModel:
     with torch.device("meta"):
         language: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     return language
+
+
+def beside(checkpoint: Checkpoint, projections: bool = True) -> int:
+    """Parameters beside the language model that are frozen: of the encoder and the decoders that are there, and of the `projections` if they do not learn."""
+    paths = [path for path in weights_of(checkpoint) if not path.startswith(("llm/", "lora/")) and (projections or "/" in path)]
+    return sum(parameters_in(checkpoint.part(path)) for path in paths)
 
 
 def on_each(language: PreTrainedModel, trained: int, course: Course) -> int:

@@ -22,6 +22,16 @@ WORDS = 400
 """Tokens of the tokenizer before those."""
 
 
+LLAMA, IMAGEBIND = 6_738_726_912, 1_073_097_730
+"""Parameters of the published language model with its new tokens, and of the encoder without the towers that are not used."""
+DECODERS = {
+    "image": {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480},
+    "video": {"unet": 1_411_233_860, "vae": 83_653_863, "text_encoder": 340_387_840},
+    "audio": {"unet": 739_139_080, "vae": 83_653_863, "text_encoder": 125_302_016},
+}
+"""Of the published decoders, counted on the classes of Diffusers and Transformers."""
+
+
 @dataclass(frozen=True)
 class Size:
     """What is small here and large in the published model."""
