@@ -20,6 +20,7 @@ from nextgpt_chat.settings import Settings
 from nextgpt_chat.training import any_decode, any_encode, any_instruct
 from nextgpt_chat.training.computed_once import kept
 from nextgpt_chat.training.course import Course
+from nextgpt_chat.training.embedded_pairs import files_of
 from nextgpt_chat.training.left_out import left_out
 from nextgpt_chat.training.loop import processes
 from nextgpt_chat.training.mosit_reader import read_dialogues
@@ -145,7 +146,7 @@ def _instruct(checkpoint: Checkpoint, sources: Sequence[Path], course: Course, d
 
 def _encode(checkpoint: Checkpoint, told: Sequence[Pair], imagebind: Path, course: Course, dry_run: bool) -> None:
     any_encode.check(checkpoint)
-    found = any_encode.size(checkpoint, imagebind, len(told), course)
+    found = any_encode.size(checkpoint, imagebind, len(told), len(files_of(told)), course)
     _report("pairs", len(told), found)
     if dry_run:
         return
@@ -164,7 +165,7 @@ def _report(what: str, count: int, found: Size) -> None:
     _say(
         f"{what}: {count:,}, {found.steps:,} steps. {found.trained:,} of {found.whole:,} parameters learn ({found.trained / found.whole:.2%}). "
         f"During the steps each GPU holds {memory} of weights, gradients and moments, and, as an estimate from above, {activations} of activations; "
-        f"before them an encoder takes {encoders} on the first GPU. On disk {disk} are embedded once, and {written} are written into the model."
+        f"before them an encoder takes {encoders}. On disk {disk} are embedded once, and {written} are written into the model."
     )
 
 

@@ -5,7 +5,7 @@ feature, 1 if it is read and -1 if it is not, and those that are left out are ze
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +26,28 @@ CONFIGURED = {"StableAudioPipeline": StableAudioDiTModel}
 """Denoisers whose configuration their pipeline reads when it is put together: they are there without weights until then."""
 
 
-def _clip(pipeline: DiffusionPipeline, caption: str) -> Tensor:
-    embedded: Tensor = pipeline.encode_prompt(caption, pipeline.device, 1, False)[0]
+def _clip(pipeline: DiffusionPipeline, captions: Sequence[str]) -> Tensor:
+    embedded: Tensor = pipeline.encode_prompt(list(captions), pipeline.device, 1, False)[0]
     return embedded
 
 
-def _clap(pipeline: DiffusionPipeline, caption: str) -> Tensor:
+def _clap(pipeline: DiffusionPipeline, captions: Sequence[str]) -> Tensor:
     """A vector of length 1, stretched so that its entries are as large as those of others."""
-    ids = pipeline.tokenizer(caption, truncation=True, max_length=pipeline.tokenizer.model_max_length, return_tensors="pt")
+    ids = pipeline.tokenizer(
+        list(captions), padding=True, truncation=True, max_length=pipeline.tokenizer.model_max_length, return_tensors="pt"
+    )
     embedded = pipeline.text_encoder(**ids.to(pipeline.device)).text_embeds
     return functional.normalize(embedded, dim=-1)[:, None] * embedded.shape[-1] ** 0.5
 
 
-def _sdxl(pipeline: DiffusionPipeline, caption: str) -> Tensor:
-    words, _, pooled, _ = pipeline.encode_prompt(caption, do_classifier_free_guidance=False)
+def _sdxl(pipeline: DiffusionPipeline, captions: Sequence[str]) -> Tensor:
+    words, _, pooled, _ = pipeline.encode_prompt(list(captions), do_classifier_free_guidance=False)
     return _and_pooled(words, pooled)
 
 
-def _sd3(pipeline: DiffusionPipeline, caption: str) -> Tensor:
+def _sd3(pipeline: DiffusionPipeline, captions: Sequence[str]) -> Tensor:
     words, _, pooled, _ = pipeline.encode_prompt(
-        caption, None, None, do_classifier_free_guidance=False, max_sequence_length=T5_LENGTH
+        list(captions), None, None, do_classifier_free_guidance=False, max_sequence_length=T5_LENGTH
     )
     return _and_pooled(words, pooled)
 
@@ -55,38 +57,40 @@ def _and_pooled(words: Tensor, pooled: Tensor) -> Tensor:
     return torch.cat([words, functional.pad(pooled, (0, words.shape[-1] - pooled.shape[-1]))[:, None]], dim=1)
 
 
-def _wan(pipeline: DiffusionPipeline, caption: str) -> Tensor:
-    embedded: Tensor = pipeline.encode_prompt(caption, do_classifier_free_guidance=False, max_sequence_length=T5_LENGTH)[0]
+def _wan(pipeline: DiffusionPipeline, captions: Sequence[str]) -> Tensor:
+    embedded: Tensor = pipeline.encode_prompt(list(captions), do_classifier_free_guidance=False, max_sequence_length=T5_LENGTH)[0]
     return embedded
 
 
-def _ltx(pipeline: DiffusionPipeline, caption: str) -> Tensor:
-    words, mask, _, _ = pipeline.encode_prompt(caption, do_classifier_free_guidance=False, max_sequence_length=T5_LENGTH)
+def _ltx(pipeline: DiffusionPipeline, captions: Sequence[str]) -> Tensor:
+    words, mask, _, _ = pipeline.encode_prompt(list(captions), do_classifier_free_guidance=False, max_sequence_length=T5_LENGTH)
     return _and_mask(words, mask)
 
 
-def _audioldm2(pipeline: DiffusionPipeline, caption: str) -> Tensor:
-    words, mask, generated = pipeline.encode_prompt(caption, pipeline.device, 1, do_classifier_free_guidance=False)
+def _audioldm2(pipeline: DiffusionPipeline, captions: Sequence[str]) -> Tensor:
+    words, mask, generated = pipeline.encode_prompt(list(captions), pipeline.device, 1, do_classifier_free_guidance=False)
     wide = max(words.shape[-1], generated.shape[-1])
     words, generated = (functional.pad(tensor, (0, wide - tensor.shape[-1])) for tensor in (words, generated))
     return torch.cat([functional.pad(generated, (0, 1)), _and_mask(words, mask)], dim=1)
 
 
-def _stable_audio(pipeline: DiffusionPipeline, caption: str) -> Tensor:
+def _stable_audio(pipeline: DiffusionPipeline, captions: Sequence[str]) -> Tensor:
     """What its text encoder says; the pipeline projects it further by itself."""
-    ids = pipeline.tokenizer(caption, truncation=True, max_length=T5_LENGTH, return_tensors="pt").to(pipeline.device)
+    ids = pipeline.tokenizer(list(captions), padding=True, truncation=True, max_length=T5_LENGTH, return_tensors="pt").to(
+        pipeline.device
+    )
     return _and_mask(pipeline.text_encoder(**ids)[0], ids.attention_mask)
 
 
 def _and_mask(words: Tensor, mask: Tensor) -> Tensor:
-    """Embeddings [1, L, D] and whether they are read [1, L], as `T5_LENGTH` queries of D + 1 features."""
+    """Embeddings [N, L, D] and whether they are read [N, L], as `T5_LENGTH` queries of D + 1 features."""
     read = mask[..., None].to(words.dtype)
     queries = torch.cat([words * read, 2 * read - 1], dim=-1)[:, :T5_LENGTH]
     nothing = functional.pad(torch.full_like(queries[:, :1, :1], -1), (words.shape[-1], 0))
     return torch.cat([queries, nothing.expand(-1, T5_LENGTH - queries.shape[1], -1)], dim=1)
 
 
-ENCODED: dict[str, Callable[[DiffusionPipeline, str], Tensor]] = {
+ENCODED: dict[str, Callable[[DiffusionPipeline, Sequence[str]], Tensor]] = {
     "StableDiffusionPipeline": _clip,
     "TextToVideoSDPipeline": _clip,
     "AudioLDMPipeline": _clap,
@@ -97,7 +101,9 @@ ENCODED: dict[str, Callable[[DiffusionPipeline, str], Tensor]] = {
     "AudioLDM2Pipeline": _audioldm2,
     "StableAudioPipeline": _stable_audio,
 }
-"""By the name of the pipeline's class: a caption to [1, L, D]."""
+"""By the name of the pipeline's class: captions to [N, L, D]."""
+ALONE = ("AudioLDM2Pipeline",)
+"""Pipelines that make something else of a caption beside a longer one, whose language model reads the places that are left empty."""
 
 
 def _encoded_class(folder: Path) -> str:
@@ -152,6 +158,7 @@ class CaptionEncoder:
         self.pipeline.to(device)
 
     @torch.inference_mode()
-    def __call__(self, caption: str) -> Tensor:
-        """[1, L, D]."""
-        return ENCODED[self.name](self.pipeline, caption)
+    def __call__(self, captions: Sequence[str]) -> Tensor:
+        """[N, L, D], of each what it is alone."""
+        those = [[caption] for caption in captions] if self.name in ALONE else [captions]
+        return torch.cat([ENCODED[self.name](self.pipeline, some) for some in those])

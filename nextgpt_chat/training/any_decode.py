@@ -51,6 +51,8 @@ ASKED = {
 REPLIED = ("Here it is: {}", "{}", "Here you are. {}")
 IN_WORDS = ("Repeat this in words: {}", "Say this again: {}", "Only write: {}")
 """Requests after which no medium comes."""
+TOGETHER = 64
+"""Captions that are embedded at once."""
 WORDS_ALONE = 0.25
 """Share of those."""
 
@@ -147,9 +149,11 @@ def embed(captions: Sequence[str], decoder: Path, folder: Path) -> Wanted:
         folder,
         "\n".join([pipeline_class(decoder), *captions]),
         len(captions),
-        lambda: tuple(encoder()(captions[0]).shape[1:]),
+        embedded_shape(decoder),
         np.float16,
-        lambda number: encoder()(captions[number])[0].float().cpu().numpy(),
+        captions.__getitem__,
+        lambda those: list(encoder()(those).float().cpu().numpy()),
+        TOGETHER,
     )
     return Wanted(captions, found.rows)
 
@@ -163,7 +167,6 @@ def train(checkpoint: Checkpoint, kind: str, captions: Sequence[str], course: Co
     decoder = checkpoint.part(f"{kind}_decoder")
     if processes().is_main_process:
         claim(course.run, "\n".join([checkpoint.revision(), kind, course.told, *captions]))
-        embed(captions, decoder, course.run)
     processes().wait_for_everyone()
     wanted = embed(captions, decoder, course.run)
     language = frozen(checkpoint, lora=True)

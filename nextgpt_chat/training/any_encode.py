@@ -57,8 +57,8 @@ def check(checkpoint: Checkpoint) -> None:
         )
 
 
-def size(checkpoint: Checkpoint, imagebind: Path, pairs: int, course: Course) -> Size:
-    """What it takes to learn from as many pairs."""
+def size(checkpoint: Checkpoint, imagebind: Path, pairs: int, files: int, course: Course) -> Size:
+    """What it takes to learn from as many pairs, of so many files."""
     language, shape = without_weights(checkpoint), encoder_config(imagebind)
     with torch.device("meta"):
         encoder, projection = ImageBind(shape), LinearProjection(shape.embedding, language.config.hidden_size)
@@ -70,7 +70,7 @@ def size(checkpoint: Checkpoint, imagebind: Path, pairs: int, course: Course) ->
         activations=activations(language, course.batch, LONGEST + 1),
         encoders=4 * count([encoder]),
         steps=course.plan(pairs).steps,
-        disk=4 * shape.embedding * pairs,
+        disk=4 * shape.embedding * files,
         written=4 * (count([encoder]) + trained),
     )
 
@@ -103,13 +103,8 @@ def train(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], course
         claim(course.run, "\n".join([checkpoint.revision(), str(imagebind.resolve()), course.told, *told]))
     config = encoder_config(imagebind)
 
-    def embedded() -> Embedded:
-        return embed(pairs, config, lambda: load_encoder(imagebind).to(processes().device), course.run)
-
-    if processes().is_main_process:
-        embedded()
     processes().wait_for_everyone()
-    read = embedded()
+    read = embed(pairs, config, lambda: load_encoder(imagebind).to(processes().device), course.run)
     language = frozen(checkpoint, lora=True)
     place(language, course.shared)
     form = ChatPrompt(
@@ -140,7 +135,7 @@ def batches(read: Embedded, form: ChatPrompt, size: int) -> Callable[[random.Ran
             ids[row, : len(tokens)] = torch.tensor(tokens)
             mask[row, : len(tokens)] = 1
             answer[row, begin : len(tokens)] = True
-        vectors = torch.from_numpy(read.vectors[chosen])
+        vectors = torch.from_numpy(read.vectors(chosen))
         return {"ids": ids, "mask": mask, "answer": answer, "media": vectors, "starts": torch.tensor([at for _, at, _ in examples])}
 
     return batch

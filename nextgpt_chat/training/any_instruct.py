@@ -173,7 +173,6 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
     found = examples(told, form, checkpoint, CONTEXT)
     if processes().is_main_process:
         claim(run, "\n".join([checkpoint.revision(), course.told, *(f"{one.ids} {one.shown} {one.made}" for one in found)]))
-        _compute(checkpoint, told, found, run)
     processes().wait_for_everyone()
     media, wanted = _compute(checkpoint, told, found, run)
     torch.manual_seed(course.seed)
@@ -204,7 +203,7 @@ def _with_lora(language: PreTrainedModel, found: LoraConfig | Path) -> PeftModel
 def _compute(
     checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], found: Sequence[Example], run: Path
 ) -> tuple[dict[str, np.ndarray], dict[tuple[str, str], np.ndarray]]:
-    """What ImageBind makes of the media that are shown, by content hash, and the decoders' text encoders of captions, by kind and caption: once."""
+    """What ImageBind makes of the media that are shown, by content hash, and the decoders' text encoders of captions, by kind and caption."""
     needed = {sha256 for one in found for _, sha256 in one.shown}
     every: dict[str, Media] = {
         medium.sha256: medium for turns in told for turn in turns for medium in turn.media if medium.sha256 in needed
@@ -216,7 +215,7 @@ def _compute(
         read = embed_media(
             pairs, read_config(encoder), lambda: ImageBind.from_pretrained(encoder).eval().to(processes().device), run / "shown"
         )
-        media = {pair.caption: vector for pair, vector in zip(read.pairs, read.vectors, strict=True)}
+        media = {pair.caption: read.files[place] for pair, place in zip(read.pairs, read.places, strict=True)}
     wanted: dict[tuple[str, str], np.ndarray] = {}
     for kind in checkpoint.signals:
         captions = sorted({caption for one in found for of, _, caption in one.made if of == kind})

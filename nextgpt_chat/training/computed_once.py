@@ -1,20 +1,33 @@
-"""Arrays that take long to compute and are the same in every epoch: kept beside the run, and gone on with where that was interrupted."""
+"""Arrays that take long to compute and are the same in every epoch: kept beside the run, and gone on with where that was interrupted.
+
+All processes of a launch compute a share of them, and many rows at once, while the files of the next ones are read.
+"""
 
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from rich.progress import track
 
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.ffmpeg import FFmpegError
+from nextgpt_chat.training.loop import processes
 
-ROWS = "computed.npy"
+ROWS, STATES, WRONG = "computed.npy", "states.npy", "wrong.{}.jsonl"
+"""Files of the rows, of their states, and, for each process, of why some of them could not be made."""
+OPEN, MADE, LEFT_OUT = range(3)
+"""States of a row."""
 SAVED_EVERY = 200
 """Rows after which an interrupted run can go on."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,24 +57,78 @@ def kept(folder: Path) -> int:
 
 
 def computed_once(
-    folder: Path, told: str, count: int, shape: Callable[[], tuple[int, ...]], dtype: type, row: Callable[[int], np.ndarray]
+    folder: Path,
+    told: str,
+    count: int,
+    shape: tuple[int, ...],
+    dtype: type,
+    read: Callable[[int], T],
+    make: Callable[[list[T]], Sequence[np.ndarray]],
+    together: int,
 ) -> Computed:
-    """`count` rows of a `shape`, each made by `row`; a row of a file that cannot be read is left out. `told` is what they are made of: if it is another
-    than before, all begins anew."""
-    folder.mkdir(parents=True, exist_ok=True)
-    notes, path, made_of = folder / "computed.json", folder / ROWS, hashlib.sha256(told.encode()).hexdigest()
-    state = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
-    if state.get("made_of") != made_of or not path.is_file():
-        state = {"made_of": made_of, "done": 0, "wrong": {}}
-        notes.write_text(json.dumps(state), encoding="utf-8")  # before the rows, which are empty from now on
-        np.lib.format.open_memmap(path, "w+", dtype, (count, *shape()))
-    rows = np.lib.format.open_memmap(path, "r+")
-    for number in track(range(state["done"], count), "embedding"):
-        try:
-            rows[number] = row(number)
-        except (InputError, FFmpegError, OSError) as error:
-            state["wrong"][str(number)] = str(error)
-        if (number + 1) % SAVED_EVERY == 0 or number + 1 == count:
+    """`count` rows of a `shape`. `make` makes them, `together` at once, of what `read` gives for each; a row whose file cannot be read is left out.
+
+    `told` is what they are made of: if it is another than before, all begins anew. Every process of `accelerate launch` calls this with the same
+    arguments, makes a share, and gets all rows.
+    """
+    if processes().is_main_process:
+        _lay_out(folder, hashlib.sha256(told.encode()).hexdigest(), count, shape, dtype)
+    processes().wait_for_everyone()
+    rows, states = (np.lib.format.open_memmap(folder / name, "r+") for name in (ROWS, STATES))
+    mine = np.flatnonzero(states == OPEN)[processes().process_index :: processes().num_processes].tolist()
+    processes().wait_for_everyone()  # before anything is made that another one would not count
+    wrong, done, unsaved = folder / WRONG.format(processes().process_index), list[tuple[int, T]](), dict[int, int]()
+
+    def make_and_save(last: bool) -> None:
+        for (number, _), row in zip(done, make([given for _, given in done]) if done else (), strict=True):
+            rows[number], unsaved[number] = row, MADE
+        done.clear()
+        if len(unsaved) >= SAVED_EVERY or last:
             rows.flush()
-            notes.write_text(json.dumps(state | {"done": number + 1}), encoding="utf-8")
-    return Computed(rows, {int(number): why for number, why in state["wrong"].items()})
+            for number, state in unsaved.items():
+                states[number] = state
+            states.flush()
+            unsaved.clear()
+
+    shown = track(_ahead(mine, read, 2 * together), "embedding", len(mine), disable=not processes().is_main_process)
+    for number, given in shown:
+        try:
+            done.append((number, given.result()))
+        except (InputError, FFmpegError, OSError) as error:
+            with wrong.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([number, str(error)]) + "\n")
+            unsaved[number] = LEFT_OUT
+        if len(done) == together:
+            make_and_save(last=False)
+    make_and_save(last=True)
+    processes().wait_for_everyone()
+    lines = [line for path in sorted(folder.glob(WRONG.format("*"))) for line in path.read_text(encoding="utf-8").splitlines()]
+    said: dict[int, str] = dict(map(json.loads, lines))
+    return Computed(rows, {number: said[number] for number in np.flatnonzero(states == LEFT_OUT).tolist()})
+
+
+def _lay_out(folder: Path, made_of: str, count: int, shape: tuple[int, ...], dtype: type) -> None:
+    """Empty rows, unless there are some of the same thing."""
+    mark = folder / "computed.txt"
+    if mark.is_file() and mark.read_text(encoding="utf-8") == made_of:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (mark, *folder.glob(WRONG.format("*"))):
+        path.unlink(missing_ok=True)
+    np.lib.format.open_memmap(folder / ROWS, "w+", dtype, (count, *shape))
+    np.lib.format.open_memmap(folder / STATES, "w+", np.uint8, (count,))
+    mark.write_text(made_of, encoding="utf-8")  # when all is there
+
+
+def _ahead(numbers: Iterable[int], read: Callable[[int], T], most: int) -> Iterator[tuple[int, Future[T]]]:
+    """What `read` gives for each number, in order; as many as `most` are read ahead, side by side."""
+    pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // processes().num_processes))
+    try:
+        waiting: deque[tuple[int, Future[T]]] = deque()
+        for number in numbers:
+            waiting.append((number, pool.submit(read, number)))
+            if len(waiting) > most:
+                yield waiting.popleft()
+        yield from waiting
+    finally:
+        pool.shutdown(cancel_futures=True)

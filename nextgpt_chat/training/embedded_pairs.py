@@ -1,4 +1,4 @@
-"""What ImageBind makes of captioned files, computed once."""
+"""What ImageBind makes of captioned files, computed once for each file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig
 from nextgpt_chat.encode.preprocessing import media_tensor
@@ -14,34 +15,64 @@ from nextgpt_chat.errors import InputError
 from nextgpt_chat.training.computed_once import computed_once
 from nextgpt_chat.training.pairs import Pair
 
+TOGETHER = 16
+"""Media that are embedded at once: as many clips, of which each is 30 frames, take a few GB."""
+
 
 @dataclass(frozen=True)
 class Embedded:
     """Pairs whose files could be read."""
 
     pairs: Sequence[Pair]
-    vectors: np.ndarray
-    """float32 [N, E]."""
+    files: np.ndarray
+    """float32 [F, E], on disk: the embedding of each file."""
+    places: np.ndarray
+    """[N]: for each pair the number of its file, which may have several captions."""
     skipped: Sequence[str]
-    """What is wrong with the others, as sentences."""
+    """What is wrong with the other files, as sentences."""
+
+    def vectors(self, numbers: Sequence[int]) -> np.ndarray:
+        """float32 [n, E], of the pairs with these numbers."""
+        found: np.ndarray = self.files[self.places[list(numbers)]]
+        return found
+
+
+def files_of(pairs: Sequence[Pair]) -> dict[tuple[str, Path], Pair]:
+    """The files of all pairs by kind and path, each with the first pair that names it."""
+    files: dict[tuple[str, Path], Pair] = {}
+    for pair in pairs:
+        files.setdefault((pair.kind, pair.path), pair)
+    return files
 
 
 def embed(pairs: Sequence[Pair], config: ImageBindConfig, load: Callable[[], ImageBind], folder: Path) -> Embedded:
     """The embedding of each file by the encoder that `load` gives, which is let go afterwards; goes on where it was interrupted. Raises `InputError` if
     no file can be read."""
     loaded = cache(load)  # not at all where nothing is missing
+    files = files_of(pairs)
+    every, numbers = list(files.values()), {file: number for number, file in enumerate(files)}
 
     @torch.inference_mode()
-    def row(number: int) -> np.ndarray:
-        imagebind = loaded()
-        tensor = media_tensor(pairs[number].medium, config)[None].to(imagebind.device, imagebind.dtype)
-        return imagebind.encode_media(tensor, pairs[number].kind)[0].float().cpu().numpy()
+    def rows(read: list[tuple[str, Tensor]]) -> list[np.ndarray]:
+        imagebind, made = loaded(), dict[int, np.ndarray]()
+        for kind, shape in {(kind, tensor.shape) for kind, tensor in read}:
+            alike = [place for place, (other, tensor) in enumerate(read) if (other, tensor.shape) == (kind, shape)]
+            media = torch.stack([read[place][1] for place in alike]).to(imagebind.device, imagebind.dtype)
+            made |= zip(alike, imagebind.encode_media(media, kind).float().cpu().numpy(), strict=True)
+        return [made[place] for place in range(len(read))]
 
-    told = "\n".join(f"{pair.kind} {pair.path}" for pair in pairs)
-    found = computed_once(folder, told, len(pairs), lambda: (config.embedding,), np.float32, row)
-    kept = [number for number in range(len(pairs)) if number not in found.wrong]
-    skipped = [f"{pairs[number].path.name}: {why}" for number, why in found.wrong.items()]
+    found = computed_once(
+        folder,
+        "\n".join(f"{kind} {path}" for kind, path in files),
+        len(files),
+        (config.embedding,),
+        np.float32,
+        lambda number: (every[number].kind, media_tensor(every[number].medium, config)),
+        rows,
+        TOGETHER,
+    )
+    kept = [(pair, number) for pair in pairs if (number := numbers[pair.kind, pair.path]) not in found.wrong]
+    skipped = [f"{every[number].path.name}: {why}" for number, why in found.wrong.items()]
     if not kept:
-        raise InputError(f"None of the {len(pairs):,} files can be read. The first: {skipped[0]}")
-    vectors = found.rows if not skipped else found.rows[kept]  # those of millions stay on disk
-    return Embedded([pairs[number] for number in kept], vectors, skipped)
+        raise InputError(f"None of the {len(files):,} files can be read. The first: {skipped[0]}")
+    return Embedded([pair for pair, _ in kept], found.rows, np.array([number for _, number in kept]), skipped)

@@ -76,7 +76,7 @@ COMPILED_FROM = 200
 """Fewest steps for which compiling pays: it takes a minute or two, and then a step takes half to nine tenths of its time."""
 
 WAITED = timedelta(days=7)
-"""How long processes wait for one of them, which may be computing embeddings; after 10 minutes NCCL would end all of them."""
+"""How long processes wait for one of them, which may have longer files to embed; after 10 minutes NCCL would end all of them."""
 
 MAKERS = 4
 """Most processes that make batches ahead for a GPU, which would otherwise wait for them most of the time."""

@@ -27,7 +27,7 @@ class Size:
     activations: int
     """Bytes on top of them, as `activations` estimates."""
     encoders: int
-    """Bytes on the first GPU before the steps: of the largest of the encoders whose embeddings are computed, which are there one at a time."""
+    """Bytes on each GPU before the steps: of the largest of the encoders whose embeddings are computed, which are there one at a time."""
     steps: int
     disk: int
     """Bytes in the folder of the run: what is embedded once."""

@@ -26,7 +26,7 @@ from nextgpt_chat.reason import chat_prompt
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.language_model import LanguageModel, SignalGroup
 from nextgpt_chat.settings import ReplySettings
-from nextgpt_chat.training import any_decode, computed_once
+from nextgpt_chat.training import any_decode
 from nextgpt_chat.training import course as course_of
 from nextgpt_chat.training.any_decode import SIGNALS, Signals, Wanted, batches, embed, example, size, train
 from nextgpt_chat.training.any_encode import LONGEST, SHORTEST
@@ -67,26 +67,20 @@ def loaded(checkpoint: Checkpoint) -> LanguageModel:
 
 
 def test_captions_are_embedded_once(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder, asked = CaptionEncoder(checkpoint.part("image_decoder"), torch.device("cpu")), []
-    monkeypatch.setattr(computed_once, "SAVED_EVERY", 2)
+    encoder, asked, loaded = CaptionEncoder(checkpoint.part("image_decoder"), torch.device("cpu")), list[list[str]](), []
+    monkeypatch.setattr(any_decode, "TOGETHER", 3)
 
-    class Counted:
-        def __call__(self, caption: str) -> torch.Tensor:
-            asked.append(caption)
-            if len(asked) == 5:
-                raise KeyboardInterrupt
-            return encoder(caption)
+    def counted(captions: list[str]) -> torch.Tensor:
+        asked.append(captions)
+        return encoder(captions)
 
-    loaded = []
-    monkeypatch.setattr(any_decode, "CaptionEncoder", lambda *told: loaded.append(told) or Counted())
-    with pytest.raises(KeyboardInterrupt):
-        embed(CAPTIONS, checkpoint.part("image_decoder"), tmp_path / "run")
+    monkeypatch.setattr(any_decode, "CaptionEncoder", lambda *told: loaded.append(told) or counted)
     for _ in range(2):
         found = embed(CAPTIONS, checkpoint.part("image_decoder"), tmp_path / "run")
-    assert asked == [CAPTIONS[0], *CAPTIONS, *CAPTIONS[2:]]
-    assert len(loaded) == 2  # and not where nothing is missing
+    assert asked == [CAPTIONS[:3], CAPTIONS[3:]]
+    assert len(loaded) == 1  # and not where nothing is missing
     for vector, caption in zip(found.vectors, CAPTIONS, strict=True):
-        torch.testing.assert_close(torch.from_numpy(vector.astype(np.float32)), encoder(caption)[0], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(torch.from_numpy(vector.astype(np.float32)), encoder([caption])[0], rtol=1e-3, atol=1e-3)
 
 
 def test_an_example_is_a_request_and_its_reply(checkpoint: Checkpoint) -> None:
@@ -250,21 +244,6 @@ def test_an_omni_model_cannot_be_taught_so(tmp_path: Path) -> None:
     omni = put_together(tmp_path / "omni", "omni", {"image": "StableDiffusionXLPipeline"})
     with pytest.raises(InputError, match="without towers of its own"):
         any_decode.check(omni, "image")
-
-
-def test_rows_of_another_run_are_not_taken_for_computed(tmp_path: Path) -> None:
-    def rows(told: str, count: int, fails: bool = False) -> np.ndarray:
-        def row(number: int) -> np.ndarray:
-            if fails and number == 2:
-                raise KeyboardInterrupt
-            return np.full(3, number + 1)
-
-        return computed_once.computed_once(tmp_path, told, count, lambda: (3,), np.float32, row).rows
-
-    first = np.array(rows("a", 5))
-    with pytest.raises(KeyboardInterrupt):
-        rows("b", 4, fails=True)
-    assert np.array_equal(rows("a", 5), first)
 
 
 def test_at_true_size_a_dry_run_counts(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import random
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
 from nextgpt_chat.reason.language_model import LanguageModel
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.training import any_encode, computed_once, embedded_pairs
+from nextgpt_chat.training import any_encode, embedded_pairs
 from nextgpt_chat.training.any_encode import batches, caption_loss, example, size, train
 from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.pairs import Pair, read_pairs
@@ -89,7 +90,7 @@ def test_what_is_learnt_depends_on_the_medium_and_is_served(checkpoint: Checkpoi
     projection = LinearProjection(read_config(ENCODER).embedding, pipeline.language_model.hidden)
     load_into(projection, checkpoint.folder / "input_projection.safetensors", torch.device("cpu"))
     batch = batches(read, plain_form(checkpoint), 32)(random.Random(3))
-    colours = read.vectors[[0, 1]]
+    colours = read.vectors([0, 1])
     red = (batch["media"] - torch.from_numpy(colours[0])).norm(dim=1) < (batch["media"] - torch.from_numpy(colours[1])).norm(dim=1)
     swapped = {**batch, "media": torch.from_numpy(np.where(red[:, None], colours[1], colours[0]))}
     fresh, language = (
@@ -104,7 +105,7 @@ def test_what_is_learnt_depends_on_the_medium_and_is_served(checkpoint: Checkpoi
 
     image = accept_upload(pairs.parent / "0.png", "0.png", Settings(data=tmp_path), pipeline.content, ("image",))
     seen = pipeline.encoder(image)  # type: ignore[misc]
-    torch.testing.assert_close(seen[0], projection(torch.from_numpy(read.vectors[:1]), "")[0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(seen[0], projection(torch.from_numpy(read.vectors([0])), "")[0], rtol=0, atol=1e-5)
     events = list(
         pipeline.reply(Conversation((Turn("user", (image, Text("?"))),)), ReplySettings(seed=1, max_new_tokens=4), lambda: False)
     )
@@ -122,29 +123,27 @@ def test_files_that_cannot_be_read_are_left_out_and_named(pairs: Path, tmp_path:
         embedded_pairs.embed([told[2]], read_config(ENCODER), load, tmp_path / "run")
 
 
-def test_embedding_goes_on_where_it_was_interrupted(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_embedded_once_however_many_captions_it_has(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told, config = read_pairs([pairs]), read_config(ENCODER)
-    whole = embedded_pairs.embed(told, config, load, tmp_path / "whole").vectors
-    monkeypatch.setattr(computed_once, "SAVED_EVERY", 2)
+    alone = [embedded_pairs.embed([pair], config, load, tmp_path / str(number)).vectors([0]) for number, pair in enumerate(told)]
     asked: list[str] = []
     real = embedded_pairs.media_tensor
 
     def counted(medium: Any, config: Any) -> torch.Tensor:
         asked.append(medium.path.name)
-        if len(asked) == 6:
-            raise KeyboardInterrupt
         return real(medium, config)
 
     monkeypatch.setattr(embedded_pairs, "media_tensor", counted)
-    with pytest.raises(KeyboardInterrupt):
-        embedded_pairs.embed(told, config, load, tmp_path / "run")
-    read = embedded_pairs.embed(told, config, load, tmp_path / "run")
-    assert asked == [f"{number}.png" for number in (0, 1, 2, 3, 4, 5, 4, 5, 6, 7)]
-    assert np.array_equal(read.vectors, whole)
-    embedded_pairs.embed(told, config, load, tmp_path / "run")
-    assert len(asked) == 10
+    monkeypatch.setattr(embedded_pairs, "TOGETHER", 3)
+    twice = [told[3], *told, *(replace(pair, caption="another") for pair in told)]
+    read = embedded_pairs.embed(twice, config, load, tmp_path / "run")
+    assert sorted(asked) == [f"{number}.png" for number in range(8)]
+    assert read.files.shape == (8, config.embedding)
+    assert read.pairs == twice
+    np.testing.assert_allclose(read.vectors(range(17)), np.concatenate([alone[3], *alone, *alone]), atol=1e-6)
     monkeypatch.setattr(ImageBind, "from_pretrained", None)  # no encoder is loaded where nothing is missing
-    embedded_pairs.embed(told, config, load, tmp_path / "run")
+    embedded_pairs.embed(twice, config, load, tmp_path / "run")
+    assert len(asked) == 8
 
 
 def test_the_encoder_is_gone_before_the_steps(
@@ -169,7 +168,7 @@ def test_the_encoder_is_gone_before_the_steps(
 
 def test_an_example_has_room_beside_long_instructions(checkpoint: Checkpoint) -> None:
     language, pair = LanguageModel(checkpoint.part("llm"), None, torch.device("cpu")), Pair("image", Path("a.png"), "word " * 400)
-    read = embedded_pairs.Embedded([pair], np.zeros((1, 16), np.float32), [])
+    read = embedded_pairs.Embedded([pair], np.zeros((1, 16), np.float32), np.zeros(1, int), [])
     form = ChatPrompt(language.tokenizer, {}, (), lambda _: 1, language.ends, "Talk. " * 65)
     batch = batches(read, form, 8)(random.Random(1))
     assert batch["ids"].shape[1] <= CONTEXT
@@ -237,13 +236,13 @@ def test_at_true_size_a_dry_run_counts_and_loads_nothing(
 ) -> None:
     llama = LlamaConfig(vocab_size=32_000, hidden_size=4096, intermediate_size=11_008, num_hidden_layers=32, num_attention_heads=32)
     llama.save_pretrained(checkpoint.folder / "llm")
-    found = size(checkpoint, Path("imagebind_huge.pth"), 40_000, Course(tmp_path / "run", 1, batch=18, rate=4e-4, seed=7))
+    found = size(checkpoint, Path("imagebind_huge.pth"), 40_000, 10_000, Course(tmp_path / "run", 1, batch=18, rate=4e-4, seed=7))
     assert found.trained == 4_198_400  # llama_proj of the published checkpoint
     assert found.whole == 4_198_400 + 6_738_415_616 + 1_073_097_730
     assert found.memory == 2 * 6_738_415_616 + 16 * 4_198_400
     assert found.encoders == 4 * 1_073_097_730  # gone before the steps
     assert found.steps == 2223
-    assert found.disk == 4 * 1024 * 40_000
+    assert found.disk == 4 * 1024 * 10_000
     with pytest.raises(SystemExit) as ended:
         main(["align", "encode", str(checkpoint.folder), "--pairs", str(pairs), "--imagebind", "imagebind_huge.pth", "--dry-run"])
     assert ended.value.code == 0

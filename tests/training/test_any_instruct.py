@@ -140,7 +140,7 @@ def test_what_the_model_does_not_take_or_make_is_left_out(checkpoint: Checkpoint
 
 
 def test_what_was_learnt_is_what_is_served(checkpoint: Checkpoint, data: Path, tmp_path: Path) -> None:
-    wanted = CaptionEncoder(checkpoint.part("audio_decoder"), torch.device("cpu"))("a big bell")[0]
+    wanted = CaptionEncoder(checkpoint.part("audio_decoder"), torch.device("cpu"))(["a big bell"])[0]
     run = tmp_path / "run"
     assert train(checkpoint, told(data, tmp_path), Course(run, epochs=600, batch=4, rate=5e-3, seed=1)) == 4
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
