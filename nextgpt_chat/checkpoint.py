@@ -179,8 +179,8 @@ class Checkpoint(BaseModel):
         return digest.hexdigest()[:12]
 
 
-UNFINISHED = (".new", ".before")
-"""Ends of the names of files and folders that a training writes beside those whose places they take."""
+UNFINISHED = ".new"
+"""End of the names of files and folders that a training writes beside those whose places they take."""
 
 
 def available(root: Path) -> list[str]:

@@ -27,6 +27,7 @@ from nextgpt_chat.training.mosit_reader import read_dialogues
 from nextgpt_chat.training.pairs import ACCEPTED, Pair, read_pairs
 from nextgpt_chat.training.sharding import configured
 from nextgpt_chat.training.size import Size
+from nextgpt_chat.training.taking_places import finish
 
 
 class Stage(StrEnum):
@@ -86,7 +87,12 @@ def main(
     logging.getLogger("accelerate").setLevel(logging.WARNING)
     usual_batch, usual_rate = USUAL[stage]
     course = Course(run / stage, epochs, batch or usual_batch, rate or usual_rate, seed, configured() or shard)
+    there = Settings().checkpoints / model
+    ended = finish(there if there.is_dir() else Path(model))
     checkpoint = find_checkpoint(Settings().checkpoints, model)
+    if ended == str(course.run.resolve()):
+        _say(f"{checkpoint.title} has what the run in {course.run} learnt: it was ended while that was written, which is done now.")
+        return
     if stage == Stage.INSTRUCT:
         _instruct(checkpoint, data or (), course, dry_run)
         return

@@ -36,6 +36,7 @@ from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.sharding import frozen, place, precision
 from nextgpt_chat.training.size import Size, activations, beside, count, embedded, on_each, text_encoders, without_weights
+from nextgpt_chat.training.taking_places import take_places
 
 RATE, BATCH = 4e-4, 8
 """Of the paper, for each GPU."""
@@ -184,7 +185,7 @@ def train(checkpoint: Checkpoint, kind: str, captions: Sequence[str], course: Co
     plan, make = course.plan(len(captions)), batches(wanted, form, kind, course.batch)
     trained = fit(signals, plan, make, lambda module, rows: module(language.model, rows), course.run, course.seed)
     if processes().is_main_process:
-        _write(checkpoint, kind, trained, language.tokenizer, form.groups.ids[kind])
+        _write(checkpoint, kind, trained, language.tokenizer, form.groups.ids[kind], course.run)
     processes().wait_for_everyone()
 
 
@@ -224,7 +225,9 @@ def example(
     return [*asked.ids, *said, *([] if drawn else form.ends[:1])], len(asked.ids)
 
 
-def _write(checkpoint: Checkpoint, kind: str, signals: Any, tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> None:
+def _write(
+    checkpoint: Checkpoint, kind: str, signals: Any, tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...], run: Path
+) -> None:
     """The language model is read once more, written beside the old one, and takes its place when it is whole; a LoRA is merged by then."""
     model, new = frozen(checkpoint, lora=True).model, checkpoint.part("llm.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -257,15 +260,6 @@ def _write(checkpoint: Checkpoint, kind: str, signals: Any, tokenizer: PreTraine
     }
     described["projection"] = PROJECTION
     path.with_suffix(".new").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    # all is on disk; from here on files only change their names
-    for name in ("lora", "llm"):
-        old = checkpoint.part(f"{name}.before")
-        shutil.rmtree(old, ignore_errors=True)
-        if checkpoint.part(name).is_dir():
-            checkpoint.part(name).rename(old)
-    new.rename(checkpoint.part("llm"))
-    weights.with_suffix(".new").replace(weights)
-    path.with_suffix(".new").replace(path)
-    for name in ("lora", "llm"):
-        shutil.rmtree(checkpoint.part(f"{name}.before"), ignore_errors=True)
+    places = {new.name: "llm", weights.with_suffix(".new").name: weights.name, path.with_suffix(".new").name: path.name}
+    take_places(checkpoint.folder, places, run, gone=["lora"])
     read_checkpoint(checkpoint.folder)

@@ -31,6 +31,7 @@ from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
 from nextgpt_chat.training.sharding import frozen, place
 from nextgpt_chat.training.size import Size, activations, beside, count, on_each, without_weights
+from nextgpt_chat.training.taking_places import take_places
 
 RATE, BATCH = 4e-4, 18
 """Of the paper, for each GPU."""
@@ -115,7 +116,7 @@ def train(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], course
     plan, make = course.plan(len(read.pairs)), batches(read, form, course.batch)
     fit(projection, plan, make, lambda module, rows: caption_loss(language.model, module, rows), course.run, course.seed)
     if processes().is_main_process:
-        _write(checkpoint, projection, load_encoder(imagebind), {pair.kind for pair in read.pairs})
+        _write(checkpoint, projection, load_encoder(imagebind), {pair.kind for pair in read.pairs}, course.run)
     processes().wait_for_everyone()
     return read
 
@@ -171,7 +172,7 @@ def caption_loss(language: PreTrainedModel, projection: nn.Module, batch: dict[s
     return {"loss": functional.cross_entropy(logits.float(), batch["ids"][:, 1:][said])}
 
 
-def _write(checkpoint: Checkpoint, projection: nn.Module, encoder: ImageBind, kinds: set[str]) -> None:
+def _write(checkpoint: Checkpoint, projection: nn.Module, encoder: ImageBind, kinds: set[str], run: Path) -> None:
     """Into the folder of the checkpoint, under other names until all is on disk; its description is kept as it was beside the new one."""
     path, weights, folder = checkpoint.part(FILE_NAME), checkpoint.part("input_projection.new"), checkpoint.part("imagebind.new")
     shutil.rmtree(folder, ignore_errors=True)
@@ -182,13 +183,10 @@ def _write(checkpoint: Checkpoint, projection: nn.Module, encoder: ImageBind, ki
     ordered = [kind for kind in ASKED if kind in kinds]
     described |= {"inputs": ["text", *ordered], "input_tokens": dict.fromkeys(ordered, 1), "input_projection": "linear"}
     path.with_suffix(".new").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    # from here on files only change their names
-    old = checkpoint.part("imagebind.before")
-    shutil.rmtree(old, ignore_errors=True)
-    if checkpoint.part("imagebind").is_dir():
-        checkpoint.part("imagebind").rename(old)
-    folder.rename(checkpoint.part("imagebind"))
-    weights.replace(weights.with_suffix(".safetensors"))
-    path.with_suffix(".new").replace(path)
-    shutil.rmtree(old, ignore_errors=True)
+    places = {
+        folder.name: "imagebind",
+        weights.name: weights.with_suffix(".safetensors").name,
+        path.with_suffix(".new").name: path.name,
+    }
+    take_places(checkpoint.folder, places, run)
     read_checkpoint(checkpoint.folder)

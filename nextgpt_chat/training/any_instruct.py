@@ -5,7 +5,6 @@ NExT-GPT, with what was said before. What learns are the LoRA and, where they we
 (table 7; LoRA as in the authors' code).
 """
 
-import json
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -38,14 +37,13 @@ from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
 from nextgpt_chat.training.sharding import frozen, place
 from nextgpt_chat.training.size import Size, activations, beside, count, embedded, on_each, text_encoders, without_weights
+from nextgpt_chat.training.taking_places import take_places
 from nextgpt_chat.weights import load_into
 
 RATE, BATCH = 5e-4, 4
 """Of the paper, for each GPU."""
 PROMPTS = ("chat", "vicuna")
 """In which a medium that is shown is one embedding of ImageBind."""
-WHOLE = "instruct.new"
-"""File that is there while what was learnt is on disk as a whole and takes its places."""
 WEIGHTS = {"video": 2.0}
 """Of the distances in the loss, by kind, where they are not 1, as in the authors' code."""
 LORA: dict[str, Any] = {
@@ -159,14 +157,6 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
     learns on. An interrupted run goes on."""
     check(checkpoint)
     run = course.run
-    ended = _ended_while_writing(checkpoint)
-    processes().wait_for_everyone()
-    if processes().is_main_process and ended:
-        _take_places(checkpoint)
-    processes().wait_for_everyone()
-    if ended.get("run") == str(run.resolve()):
-        return int(ended["replies"])
-    checkpoint = read_checkpoint(checkpoint.folder)
     device = processes().device
     language = frozen(checkpoint, lora=False)
     form = form_of(checkpoint, language, lambda _: 1)
@@ -186,7 +176,7 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
     plan, make = course.plan(len(found)), batches(found, form, media, wanted, course.batch)
     trained = fit(model, plan, make, lambda module, rows: module(rows), run, course.seed)
     if processes().is_main_process:
-        _write(checkpoint, trained, {"run": str(run.resolve()), "replies": len(found)})
+        _write(checkpoint, trained, run)
     processes().wait_for_everyone()
     return len(found)
 
@@ -228,14 +218,7 @@ def _compute(
     return media, wanted
 
 
-def _ended_while_writing(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Which run had written all that it made and was ended before that took its places; empty if there is none."""
-    mark = checkpoint.part(WHOLE)
-    found: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
-    return found
-
-
-def _write(checkpoint: Checkpoint, trained: nn.Module, run: dict[str, Any]) -> None:
+def _write(checkpoint: Checkpoint, trained: nn.Module, run: Path) -> None:
     """The LoRA and the projections are written beside the old ones and take their places when they are whole."""
     new = checkpoint.part("lora.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -247,17 +230,5 @@ def _write(checkpoint: Checkpoint, trained: nn.Module, run: dict[str, Any]) -> N
         fresh["output_projections"] = trained.signals
     for name, module in fresh.items():
         save_weights(module, checkpoint.part(f"{name}.new"))
-    checkpoint.part(WHOLE).write_text(json.dumps(run), encoding="utf-8")
-    _take_places(checkpoint)
-
-
-def _take_places(checkpoint: Checkpoint) -> None:
-    """What was written takes its places: all of it is on disk, so that this can be gone on with whenever it was ended."""
-    if checkpoint.part("lora.new").is_dir():
-        shutil.rmtree(checkpoint.part("lora"), ignore_errors=True)
-        checkpoint.part("lora.new").rename(checkpoint.part("lora"))
-    for name in ("input_projection", "output_projections"):
-        if checkpoint.part(f"{name}.new").is_file():
-            checkpoint.part(f"{name}.new").replace(checkpoint.part(f"{name}.safetensors"))
-    checkpoint.part(WHOLE).unlink()
+    take_places(checkpoint.folder, {"lora.new": "lora", **{f"{name}.new": f"{name}.safetensors" for name in fresh}}, run)
     read_checkpoint(checkpoint.folder)

@@ -192,7 +192,32 @@ def test_a_run_that_is_ended_while_it_writes_is_gone_on_with(
             train(checkpoint, ENCODER, told, course)
     train(checkpoint, ENCODER, told, course)
     assert read_checkpoint(checkpoint.folder).inputs == ("text", "image")
-    assert not [path for path in checkpoint.folder.iterdir() if path.name.endswith((".new", ".before"))]
+    assert not [path for path in checkpoint.folder.iterdir() if path.name.endswith(".new")]
+
+
+def test_a_run_that_is_ended_while_what_it_wrote_takes_its_places_is_finished(
+    checkpoint: Checkpoint, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Path.rename
+
+    def stop(path: Path, target: Path) -> Path:
+        if path.name == "input_projection.new":
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(
+                checkpoint, ENCODER, read_pairs([pairs]), Course(tmp_path / "run" / "encode", epochs=1, batch=8, rate=1e-2, seed=1)
+            )
+    assert read_checkpoint(checkpoint.folder).inputs == ("text",)
+    words = ["--pairs", str(pairs), "--imagebind", str(ENCODER), "--run", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as ended:
+        main(["align", "encode", str(checkpoint.folder), *words])
+    assert ended.value.code == 0
+    assert "learnt: it was ended while that was written, which is done now." in capsys.readouterr().out
+    assert read_checkpoint(checkpoint.folder).inputs == ("text", "image")
 
 
 def test_published_sets_may_be_mixed(
