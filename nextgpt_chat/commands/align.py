@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -12,10 +11,8 @@ from typing import Annotated
 import typer
 
 from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
-from nextgpt_chat.conversation import Turn
 from nextgpt_chat.disk import check_room
 from nextgpt_chat.errors import InputError
-from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.training import any_decode, any_encode, any_instruct
 from nextgpt_chat.training.computed_once import kept
@@ -131,21 +128,12 @@ def _instruct(checkpoint: Checkpoint, sources: Sequence[Path], course: Course, d
     any_instruct.check(checkpoint)
     if not sources:
         raise InputError("Say where the dialogues are: --data FOLDER, with dialogues.jsonl or the JSON files of their authors.")
-    settings = Settings()
-
-    def read(media: Path) -> tuple[list[list[Turn]], Size]:
-        told = [dialogue for source in sources for dialogue in read_dialogues(source, ContentStore(media), settings)]
-        found = any_instruct.size(checkpoint, told, course)
-        _report("replies", sum(len(dialogue) // 2 for dialogue in told), found)
-        return told, found
-
+    told = [dialogue for source in sources for dialogue in read_dialogues(source, None, Settings())]
+    found, replies = any_instruct.size(checkpoint, told, course), sum(len(dialogue) // 2 for dialogue in told)
+    _report("replies", replies, found)
     if dry_run:
-        with tempfile.TemporaryDirectory() as media:
-            read(Path(media))
         return
-    told, found = read(course.run / "media")
     _check_room(checkpoint, course, {course.run: found})
-    replies = sum(len(dialogue) // 2 for dialogue in told)
     count = any_instruct.train(checkpoint, told, course)
     _say(f"{checkpoint.title} has learnt from {count:,} of {replies:,} replies. The log and the curve are in {course.run}.")
 

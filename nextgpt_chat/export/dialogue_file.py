@@ -1,7 +1,7 @@
 """Dialogues as lines of JSON with files beside them: what `archive` and `nextgpt-chat data mosit` write.
 
 A line is `{"turns": [{"role": ..., "parts": [...]}]}`, and a part a text or a file with its caption. Files are taken into a content store as
-uploads are, with the same limits.
+uploads are, with the same limits, or stay where they are.
 """
 
 import json
@@ -64,15 +64,15 @@ def text_of(file: Path, name: str = "") -> str:
 
 
 class DialogueReader:
-    """Makes turns of lines; their files lie below `folder`. What the model made is opened only if `made` says so."""
+    """Makes turns of lines; their files lie below `folder`. What the model made is opened only if `made` says so, and without `content` nothing is."""
 
-    def __init__(self, folder: Path, content: ContentStore, settings: Settings, made: bool = False) -> None:
+    def __init__(self, folder: Path, content: ContentStore | None, settings: Settings, made: bool = False) -> None:
         self.folder, self.content, self.settings, self.made = folder, content, settings, made
         self._taken: dict[Path, Image | Audio | Video] = {}
 
     @property
     def count(self) -> int:
-        """Different files that were taken into the store."""
+        """Different files that are shown."""
         return len(self._taken)
 
     def turns(self, line: Any) -> list[Turn]:
@@ -133,6 +133,8 @@ class DialogueReader:
         return found[0][1]
 
     def _shown(self, kind: str, path: Path) -> Image | Audio | Video:
+        if self.content is None:
+            return self._taken.setdefault(path, replace(stand_in(kind, None), sha256=str(path), path=path))
         if path not in self._taken:
             try:
                 self._taken[path] = accept_upload(path, path.name, self.settings, self.content, MEDIA)

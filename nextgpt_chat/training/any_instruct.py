@@ -5,6 +5,7 @@ NExT-GPT, with what was said before. What learns are the LoRA and, where they we
 (table 7; LoRA as in the authors' code).
 """
 
+import logging
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -33,12 +34,15 @@ from nextgpt_chat.training.computed_once import claim
 from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.dialogue_examples import Example, batches, examples
 from nextgpt_chat.training.embedded_pairs import embed as embed_media
+from nextgpt_chat.training.left_out import left_out
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
 from nextgpt_chat.training.sharding import frozen, place
 from nextgpt_chat.training.size import Size, activations, beside, count, embedded, on_each, text_encoders, without_weights
 from nextgpt_chat.training.taking_places import take_places
 from nextgpt_chat.weights import load_into
+
+log = logging.getLogger(__name__)
 
 RATE, BATCH = 5e-4, 4
 """Of the paper, for each GPU."""
@@ -165,6 +169,9 @@ def train(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course
         claim(run, "\n".join([checkpoint.revision(), course.told, *(f"{one.ids} {one.shown} {one.made}" for one in found)]))
     processes().wait_for_everyone()
     media, wanted = _compute(checkpoint, told, found, run)
+    found = [one for one in found if all(sha256 in media for _, sha256 in one.shown)]
+    if not found:
+        raise InputError("None of the files that are shown can be read.")
     torch.manual_seed(course.seed)
     seen, made = _projections(checkpoint, language.hidden)
     if seen is not None:
@@ -205,6 +212,8 @@ def _compute(
         read = embed_media(
             pairs, read_config(encoder), lambda: ImageBind.from_pretrained(encoder).eval().to(processes().device), run / "shown"
         )
+        if read.skipped:
+            log.info("%s", left_out("files could not be read, and the replies that speak of them are left out", read.skipped))
         media = {pair.caption: read.files[place] for pair, place in zip(read.pairs, read.places, strict=True)}
     wanted: dict[tuple[str, str], np.ndarray] = {}
     for kind in checkpoint.signals:

@@ -1,7 +1,7 @@
 """Instruction dialogues from files: what `mosit` writes, others' data in the same format, and what the authors of NExT-GPT and LLaVA published.
 
-Every file is opened before anything is trained. What a person shows is taken into a content store as an upload is, with the same limits;
-what the model makes is learnt from its caption, so its file is not opened.
+What a person shows is taken into a content store as an upload is, with the same limits and before anything is trained; or it stays where it is, and
+whoever opens it says what is wrong with it. What the model makes is learnt from its caption, so its file is not opened.
 """
 
 import logging
@@ -21,8 +21,9 @@ from nextgpt_chat.training.published import as_mosit
 log = logging.getLogger(__name__)
 
 
-def read_dialogues(source: Path, content: ContentStore, settings: Settings) -> list[list[Turn]]:
-    """All dialogues of a folder: of its `dialogues.jsonl`, or of its JSON files in the authors' format. `source` may be one such file too.
+def read_dialogues(source: Path, content: ContentStore | None, settings: Settings) -> list[list[Turn]]:
+    """All dialogues of a folder: of its `dialogues.jsonl`, or of its JSON files in the authors' format. `source` may be one such file too. Without
+    `content`, files stay where they are.
 
     Raises `InputError` with file and line (file and item) for what is no dialogue. Dialogues are left out if a file is not there, which is so for
     many of the authors', cannot be read or is over the limits; the log says how many, and why the first.

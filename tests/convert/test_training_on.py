@@ -61,7 +61,7 @@ def told(tmp_path: Path) -> list[list[Turn]]:
     for name, colour in COLOURS.items():
         Pillow.fromarray(np.full((40, 40, 3), colour, np.uint8)).save(tmp_path / f"{name}.png")
     (tmp_path / "mosit.json").write_text(json.dumps([{"conversation": messages} for messages in DIALOGUES]), encoding="utf-8")
-    return read_dialogues(tmp_path / "mosit.json", ContentStore(tmp_path / "shown"), Settings())
+    return read_dialogues(tmp_path / "mosit.json", None, Settings())
 
 
 def test_an_example_is_what_the_authors_trained_on(checkpoint: Checkpoint, pipeline: Pipeline, told: list[list[Turn]]) -> None:

@@ -100,7 +100,7 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
 
 
 def told(data: Path, tmp_path: Path) -> list[list[Turn]]:
-    return read_dialogues(data, ContentStore(tmp_path / "shown"), Settings())
+    return read_dialogues(data, None, Settings())
 
 
 def form_of(checkpoint: Checkpoint) -> ChatPrompt:
@@ -211,6 +211,22 @@ def test_what_it_takes_is_said_before(
     for arguments, sentence in ((["instruct", "any"], "--data FOLDER"), (["encode", "any"], "--pairs FILE")):
         with pytest.raises(SystemExit, match=sentence):
             main(["align", *arguments])
+
+
+def test_replies_that_speak_of_what_cannot_be_read_are_left_out_and_named(
+    checkpoint: Checkpoint, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (data / "blue.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    words = ["align", "instruct", str(checkpoint.folder), "--data", str(data), "--run", str(tmp_path / "run"), "--batch", "1"]
+    with caplog.at_level("INFO"), pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    assert "Any parts has learnt from 3 of 5 replies." in capsys.readouterr().out
+    assert "1 files could not be read, and the replies that speak of them are left out. The first: blue.png: " in caplog.text
+    assert [path.name for path in (tmp_path / "run").rglob("*.png")] == ["curve.png"]  # what is shown is not copied
+    (data / "red.png").write_bytes(b"")
+    with pytest.raises(SystemExit, match="None of the 2 files can be read"):
+        main([*words[:-4], "--run", str(tmp_path / "again")])
 
 
 def test_a_lora_of_another_rank_that_is_there_is_what_is_counted(checkpoint: Checkpoint, tmp_path: Path) -> None:

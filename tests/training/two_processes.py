@@ -10,7 +10,6 @@ import torch
 from torch.distributed.tensor import DTensor
 
 from nextgpt_chat.checkpoint import read_checkpoint
-from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.reason import chat_prompt
 from nextgpt_chat.settings import Settings
 from nextgpt_chat.training import any_decode, any_encode, any_instruct
@@ -66,7 +65,7 @@ def main() -> None:
     if shared:
         halves(made["decode"].folder)
     pairs = read_pairs([folder / "pairs.json"])
-    told = read_dialogues(folder, ContentStore(folder / "media"), Settings())
+    told = read_dialogues(folder, None, Settings())
     any_encode.train(made["encode"], made["encode"].part("imagebind"), pairs, course("encode"))
     any_decode.train(made["decode"], "image", [pair.caption for pair in pairs], course("decode"))
     any_instruct.train(made["instruct"], told, course("instruct"))
