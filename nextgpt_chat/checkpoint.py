@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from nextgpt_chat.errors import NotFoundError, SetupError
 
 FILE_NAME = "nextgpt.json"
+BEING_WRITTEN = "places.json"
+"""File that is there while what a training wrote takes its places, some of which are old ones then."""
 KINDS = ("image", "video", "audio")
 """Of media."""
 
@@ -207,6 +209,10 @@ def find_checkpoint(root: Path, name: str) -> Checkpoint:
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Reads and checks the description in `folder`."""
+    if (folder / BEING_WRITTEN).is_file():
+        raise SetupError(
+            f"The model in {folder} is half an old and half a new one: a training ended while it wrote. Give its command again."
+        )
     try:
         described = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         checkpoint = Checkpoint.model_validate({**described, "folder": folder})
@@ -253,18 +259,9 @@ def required_files(checkpoint: Checkpoint) -> list[str]:
 THE_PAPERS = {"image": "StableDiffusionPipeline", "video": "TextToVideoSDPipeline", "audio": "AudioLDMPipeline"}
 """Pipelines that the paper uses. What they make can also begin from an earlier medium."""
 WITH_WEIGHTS = (
-    "unet",
-    "transformer",
-    "transformer_2",
-    "vae",
-    "text_encoder",
-    "text_encoder_2",
-    "text_encoder_3",
-    "text_encoder_4",
-    "vocoder",
-    "projection_model",
-    "language_model",
-)
+    "unet", "transformer", "transformer_2", "vae", "text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4", "vocoder",
+    "projection_model", "language_model",
+)  # fmt: skip
 """Parts of pipelines that have weights. What checks pictures for their contents is not loaded."""
 TRANSFORMERS = ("text_encoder", "vocoder", "language_model")
 """Beginnings of the names of those parts that Transformers saves; the others are saved by Diffusers."""

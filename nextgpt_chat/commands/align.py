@@ -85,7 +85,7 @@ def main(
     usual_batch, usual_rate = USUAL[stage]
     course = Course(run / stage, epochs, batch or usual_batch, rate or usual_rate, seed, configured() or shard)
     there = Settings().checkpoints / model
-    ended = finish(there if there.is_dir() else Path(model))
+    ended = "" if dry_run else finish(there if there.is_dir() else Path(model))
     checkpoint = find_checkpoint(Settings().checkpoints, model)
     if ended == str(course.run.resolve()):
         _say(f"{checkpoint.title} has what the run in {course.run} learnt: it was ended while that was written, which is done now.")

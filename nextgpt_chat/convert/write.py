@@ -165,6 +165,7 @@ def _language_model(published: Published, sources: Sources, folder: Path) -> Non
     lora = LoraConfig(
         r=published.rank,
         lora_alpha=published.alpha,
+        lora_dropout=0.1,  # of the authors' code, for whoever trains on
         target_modules=list(published.targets),
         task_type="CAUSAL_LM",
         inference_mode=True,

@@ -68,7 +68,7 @@ class DialogueReader:
 
     def __init__(self, folder: Path, content: ContentStore | None, settings: Settings, made: bool = False) -> None:
         self.folder, self.content, self.settings, self.made = folder, content, settings, made
-        self._taken: dict[Path, Image | Audio | Video] = {}
+        self._taken: dict[tuple[str, Path], Image | Audio | Video] = {}
 
     @property
     def count(self) -> int:
@@ -134,13 +134,13 @@ class DialogueReader:
 
     def _shown(self, kind: str, path: Path) -> Image | Audio | Video:
         if self.content is None:
-            return self._taken.setdefault(path, replace(stand_in(kind, None), sha256=str(path), path=path))
-        if path not in self._taken:
+            return self._taken.setdefault((kind, path), replace(stand_in(kind, None), sha256=f"{kind} {path}", path=path))
+        if (kind, path) not in self._taken:
             try:
-                self._taken[path] = accept_upload(path, path.name, self.settings, self.content, MEDIA)
+                self._taken[kind, path] = accept_upload(path, path.name, self.settings, self.content, MEDIA)
             except InputError as error:
                 raise UnusableFileError(str(error)) from error
-        medium = self._taken[path]
+        medium = self._taken[kind, path]
         if medium.kind != kind:
             raise UnusableFileError(f"{path.name!r} is of the kind {medium.kind}, and the line says {kind}.")
         return medium

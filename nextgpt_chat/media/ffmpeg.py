@@ -70,6 +70,13 @@ class Found:
     height: int = 0
     frame_rate: float | None = None
     """Frames per second; None if the header does not say."""
+    on_its_side: bool = False
+    """Whether it is shown with width and height in each other's place."""
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Width and height, upright."""
+        return (self.height, self.width) if self.on_its_side else (self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,8 @@ def probe(path: Path) -> Found:
     if rate > HIGHEST_RATE:
         raise Unreadable(f"{rate} samples per second")
     width, height, frame_rate = _frames(moving[0]) if moving else (0, 0, None)
-    return Found(seconds, channels, rate, width, height, frame_rate)
+    turned = re.search(r"^ +display ?matrix: rotation of -?(90|270)\.", log, re.MULTILINE | re.IGNORECASE)
+    return Found(seconds, channels, rate, width, height, frame_rate, turned is not None)
 
 
 def _channels(line: str) -> tuple[int, int]:
@@ -192,9 +200,9 @@ def decode_sound(path: Path, rate: int, seconds: float | None = None) -> np.ndar
 
 
 def decode_frames(path: Path, width: int, height: int, filters: str) -> np.ndarray:
-    """What `filters` lets through of the moving pictures, as uint8 [T, height, width, 3], as coded: not turned upright."""
+    """What `filters` lets through of the moving pictures, as uint8 [T, height, width, 3], upright; width and height are `Found.shown`."""
     target = ["-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]
-    ended = run([*source(path, "-noautorotate"), *target], limit=DECODED_BYTES)
+    ended = run([*source(path), *target], limit=DECODED_BYTES)
     if ended.code or len(ended.output) % (width * height * 3):
         raise Unreadable(ended.log)
     return np.frombuffer(ended.output, np.uint8).reshape(-1, height, width, 3).copy()

@@ -24,9 +24,14 @@ LONGEST_SIDE = 1024
 
 
 def read_image(path: Path) -> np.ndarray:
-    """A stored picture as uint8 [H, W, 3]."""
-    with Picture.open(path, formats=FORMATS) as picture:
-        return np.asarray(picture.convert("RGB"))
+    """A picture as uint8 [H, W, 3], upright and on white. Raises `InputError` for a file that is none, or is damaged."""
+    try:
+        with Picture.open(path, formats=FORMATS) as picture:
+            return np.asarray(_upright(picture))
+    except Picture.DecompressionBombError as error:
+        raise InputError(f"'{path.name}' has too many pixels.") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(f"'{path.name}' is not a picture that can be read. Accepted are {ACCEPTED}.") from error
 
 
 def encode_png(pixels: np.ndarray, texts: Mapping[str, str]) -> bytes:
@@ -50,8 +55,7 @@ def accept_image(path: Path, name: str, max_pixels: int, content: ContentStore) 
             with Picture.open(path, formats=FORMATS) as picture:
                 _check_size(picture, name, max_pixels)
                 picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))  # a large JPEG is decoded at a fraction of its size
-                upright = ImageOps.exif_transpose(picture)
-                flat = _on_white(upright)
+                flat = _upright(picture)
     except UnidentifiedImageError:
         raise InputError(f"'{name}' is not a picture that can be read. Accepted are {ACCEPTED}.") from None
     except Picture.DecompressionBombError:
@@ -71,8 +75,9 @@ def _check_size(picture: Picture.Image, name: str, max_pixels: int) -> None:
         )
 
 
-def _on_white(picture: Picture.Image) -> Picture.Image:
-    """8-bit RGB, with white behind what is transparent."""
+def _upright(stored: Picture.Image) -> Picture.Image:
+    """8-bit RGB as it is to be looked at, with white behind what is transparent."""
+    picture = ImageOps.exif_transpose(stored)
     if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255 instead of scaling
         return Picture.fromarray((np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:

@@ -38,16 +38,16 @@ AAC = ["-c:a", "aac", "-b:a", "96k"]
 
 
 def read_video(path: Path, count: int) -> np.ndarray:
-    """Frames of a stored clip as uint8 [count, H, W, 3], evenly spaced from the first to the last; a short clip repeats some."""
+    """Frames of a clip, upright, as uint8 [count, H, W, 3], evenly spaced from the first to the last; a short clip repeats some."""
     found, there = ffmpeg.probe(path), ffmpeg.count_frames(path)
     taken = min(count, there)
     step = (there - 1) / (taken - 1) if taken > 1 else there
-    frames = ffmpeg.decode_frames(path, found.width, found.height, f"select='gte(n,round(selected_n*{step:.9f}))'")
+    frames = ffmpeg.decode_frames(path, *found.shown, f"select='gte(n,round(selected_n*{step:.9f}))'")
     return np.take(frames, np.round(np.linspace(0, len(frames) - 1, count)).astype(int), axis=0)
 
 
 def read_frames(path: Path, choose: Callable[[int, float], Sequence[int]]) -> np.ndarray:
-    """Those frames of a stored clip, uint8 [N, H, W, 3], that `choose` names, given their number and how many are in a second.
+    """Those frames of a clip, upright, uint8 [N, H, W, 3], that `choose` names, given their number and how many are in a second.
 
     They come in the order in which they are named, which may be any, and one may be named again. ffmpeg takes about 90 different ones at once.
     """
@@ -55,7 +55,7 @@ def read_frames(path: Path, choose: Callable[[int, float], Sequence[int]]) -> np
     numbers = choose(there, found.frame_rate or HIGHEST_FRAME_RATE)
     once = sorted(set(numbers))
     wanted = "+".join(f"eq(n,{number})" for number in once)
-    frames = ffmpeg.decode_frames(path, found.width, found.height, f"select='{wanted}'")
+    frames = ffmpeg.decode_frames(path, *found.shown, f"select='{wanted}'")
     return np.take(frames, np.searchsorted(once, numbers), axis=0)
 
 

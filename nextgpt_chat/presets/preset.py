@@ -6,11 +6,12 @@ NExT-GPT, which is converted.
 
 import hashlib
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from nextgpt_chat.errors import NotFoundError, SetupError
 
@@ -18,6 +19,8 @@ FOLDER = Path(__file__).parent
 """Of the presets that come with the project."""
 LOCK = "sources.json"
 """In a model's folder: the preset with the revisions that were fetched, so that what is fetched later fits."""
+
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 class Source(BaseModel):
@@ -41,6 +44,12 @@ class Source(BaseModel):
     """Its name, and what it does not allow."""
     page: str = ""
     """Where it can be read; the hub's page of `repo` if empty."""
+
+    @model_validator(mode="after")
+    def _one_pin(self) -> "Source":
+        if self.until and (self.url or COMMIT.fullmatch(self.revision)):
+            raise ValueError("until is for a branch at the hub; a commit or a url needs no day")
+        return self
 
     def check(self, path: Path) -> None:
         """Raises `SetupError` unless the file at `path` is that at `url`, as far as its SHA-256 is known."""

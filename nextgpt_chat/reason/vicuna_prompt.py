@@ -67,9 +67,17 @@ class VicunaPrompt(PlainText):
     def reply(self, parts: Iterable[Part]) -> list[int]:
         """These parts as the model writes them, with the end of the turn: that of training, which has other tokens behind a word than alone."""
         whole = Prompt()
-        said: list[Piece] = [part.text.strip() if isinstance(part, Text) else list(self.groups.ids[part.kind]) for part in parts]
-        self._add(whole, [*said, STOPS[1]])
+        self._add(whole, [*self._said(parts), STOPS[1]])
         return whole.ids
+
+    def _said(self, parts: Iterable[Part]) -> list[Piece]:
+        """A reply without white space around it."""
+        pieces = list(_joined(part.text if isinstance(part, Text) else list(self.groups.ids[part.kind]) for part in parts))
+        if pieces and isinstance(pieces[0], str):
+            pieces[0] = pieces[0].lstrip()
+        if pieces and isinstance(pieces[-1], str):
+            pieces[-1] = pieces[-1].rstrip()
+        return pieces
 
     def _written(self, turns: list[Turn]) -> Prompt:
         whole = Prompt()
@@ -99,8 +107,7 @@ class VicunaPrompt(PlainText):
             yield ASSISTANT
         else:
             yield " "
-            for part in turn.parts:
-                yield part.text if isinstance(part, Text) else list(self.groups.ids[part.kind])
+            yield from self._said(turn.parts)
 
 
 def _joined(pieces: Iterable[Piece]) -> Iterable[Piece]:

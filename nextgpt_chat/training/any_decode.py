@@ -35,7 +35,16 @@ from nextgpt_chat.training.computed_once import claim, computed_once
 from nextgpt_chat.training.course import CONTEXT, Course
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.sharding import frozen, place, precision
-from nextgpt_chat.training.size import Size, activations, beside, count, embedded, on_each, text_encoders, without_weights
+from nextgpt_chat.training.size import (
+    Size,
+    activations,
+    count,
+    embedded,
+    frozen_parameters,
+    on_each,
+    text_encoders,
+    without_weights,
+)
 from nextgpt_chat.training.taking_places import take_places
 
 RATE, BATCH = 4e-4, 8
@@ -52,8 +61,8 @@ ASKED = {
 REPLIED = ("Here it is: {}", "{}", "Here you are. {}")
 IN_WORDS = ("Repeat this in words: {}", "Say this again: {}", "Only write: {}")
 """Requests after which no medium comes."""
-TOGETHER = 64
-"""Captions that are embedded at once."""
+EMBEDDED_AT_ONCE = 64
+"""Captions."""
 WORDS_ALONE = 0.25
 """Share of those."""
 
@@ -78,7 +87,7 @@ def size(checkpoint: Checkpoint, kind: str, captions: int, course: Course, shape
     head = config.vocab_size * config.hidden_size if config.tie_word_embeddings else 0  # which is written by itself
     return Size(
         trained,
-        whole + trained + beside(checkpoint),
+        whole + trained + frozen_parameters(checkpoint),
         memory=on_each(language, trained, course),
         activations=activations(language, course.batch, LONGEST + 2),
         encoders=2 * text_encoders(checkpoint, kind),
@@ -154,7 +163,7 @@ def embed(captions: Sequence[str], decoder: Path, folder: Path) -> Wanted:
         np.float16,
         captions.__getitem__,
         lambda those: list(encoder()(those).float().cpu().numpy()),
-        TOGETHER,
+        EMBEDDED_AT_ONCE,
     )
     return Wanted(captions, found.rows)
 

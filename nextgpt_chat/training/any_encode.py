@@ -30,7 +30,7 @@ from nextgpt_chat.training.embedded_pairs import Embedded, embed
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
 from nextgpt_chat.training.sharding import frozen, place
-from nextgpt_chat.training.size import Size, activations, beside, count, on_each, without_weights
+from nextgpt_chat.training.size import Size, activations, count, frozen_parameters, on_each, without_weights
 from nextgpt_chat.training.taking_places import take_places
 
 RATE, BATCH = 4e-4, 18
@@ -66,7 +66,7 @@ def size(checkpoint: Checkpoint, imagebind: Path, pairs: int, files: int, course
     trained = count([projection])
     return Size(
         trained,
-        count([language, encoder, projection]) + beside(checkpoint),
+        count([language, encoder, projection]) + frozen_parameters(checkpoint),
         memory=on_each(language, trained, course),
         activations=activations(language, course.batch, LONGEST + 1),
         encoders=4 * count([encoder]),
@@ -96,7 +96,7 @@ def load_encoder(path: Path) -> ImageBind:
 def train(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], course: Course) -> Embedded:
     """Trains the projection and writes it, the encoder and what they change in the description into the checkpoint's folder.
 
-    An interrupted run goes on. Returns the pairs that could be read.
+    An interrupted run goes on. Returns the pairs that could be read, and raises `InputError` if there are none.
     """
     check(checkpoint)
     if processes().is_main_process:
@@ -106,6 +106,8 @@ def train(checkpoint: Checkpoint, imagebind: Path, pairs: Sequence[Pair], course
 
     processes().wait_for_everyone()
     read = embed(pairs, config, lambda: load_encoder(imagebind).to(processes().device), course.run)
+    if not read.pairs:
+        raise InputError(f"None of the {len(read.skipped):,} files can be read. The first: {read.skipped[0]}")
     language = frozen(checkpoint, lora=True)
     place(language, course.shared)
     form = ChatPrompt(

@@ -38,7 +38,16 @@ from nextgpt_chat.training.left_out import left_out
 from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
 from nextgpt_chat.training.sharding import frozen, place
-from nextgpt_chat.training.size import Size, activations, beside, count, embedded, on_each, text_encoders, without_weights
+from nextgpt_chat.training.size import (
+    Size,
+    activations,
+    count,
+    embedded,
+    frozen_parameters,
+    on_each,
+    text_encoders,
+    without_weights,
+)
 from nextgpt_chat.training.taking_places import take_places
 from nextgpt_chat.weights import load_into
 
@@ -62,9 +71,11 @@ LORA: dict[str, Any] = {
 
 def check(checkpoint: Checkpoint) -> None:
     """Raises `InputError` for a model that this is not for."""
-    if checkpoint.prompt not in PROMPTS or checkpoint.input_projection == "own":
+    linear = checkpoint.input_projection == "linear" or (not checkpoint.input_tokens and checkpoint.input_projection != "own")
+    if checkpoint.prompt not in PROMPTS or not linear:
         raise InputError(
-            f"{checkpoint.title} cannot be taught so. Accepted is a model with the prompt 'chat' or 'vicuna', and without towers of its own."
+            f"{checkpoint.title} cannot be taught so. Accepted is a model with the prompt 'chat' or 'vicuna', without towers of its own, and "
+            "with a linear input projection or none."
         )
 
 
@@ -129,7 +140,7 @@ def size(checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], course: Course)
         encoders.append(4 * count([encoder]))
     return Size(
         trained,
-        whole + trained + beside(checkpoint, projections=False),
+        whole + trained + frozen_parameters(checkpoint, projections=False),
         memory=on_each(language, trained, course),
         activations=activations(language, course.batch, CONTEXT),
         encoders=max(encoders, default=0),
@@ -200,7 +211,7 @@ def _with_lora(language: PreTrainedModel, found: LoraConfig | Path) -> PeftModel
 def _compute(
     checkpoint: Checkpoint, told: Sequence[Sequence[Turn]], found: Sequence[Example], run: Path
 ) -> tuple[dict[str, np.ndarray], dict[tuple[str, str], np.ndarray]]:
-    """What ImageBind makes of the media that are shown, by content hash, and the decoders' text encoders of captions, by kind and caption."""
+    """What ImageBind makes of the media that are shown, by their `sha256`, and the decoders' text encoders of captions, by kind and caption."""
     needed = {sha256 for one in found for _, sha256 in one.shown}
     every: dict[str, Media] = {
         medium.sha256: medium for turns in told for turn in turns for medium in turn.media if medium.sha256 in needed
@@ -222,8 +233,9 @@ def _compute(
             decoder = checkpoint.part(f"{kind}_decoder")
             made = embed_captions(captions, decoder, run / kind)
             short = pipeline_class(decoder) == THE_PAPERS["audio"] and not checkpoint.decoding[kind].unit_prompt
-            scale = made.vectors.shape[-1] ** -0.5 if short else 1.0  # of length 1, as the published projection writes them
-            wanted |= {(kind, caption): scale * made.vectors[number] for number, caption in enumerate(captions)}
+            scale = made.vectors.shape[-1] ** -0.5  # to length 1, as the published projection writes them
+            for caption, vector in zip(captions, made.vectors, strict=True):  # of which all others stay on disk
+                wanted[kind, caption] = scale * vector if short else vector
     return media, wanted
 
 

@@ -1,20 +1,20 @@
 """Arrays that take long to compute and are the same in every epoch: kept beside the run, and gone on with where that was interrupted.
 
-All processes of a launch compute a share of them, and many rows at once, while the files of the next ones are read.
+All processes of a launch, which are on one machine, compute a share of them, and many rows at once, while the files of the next ones are read.
 """
 
 import hashlib
 import json
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.progress import track
+from torch.utils.data import DataLoader, Dataset
 
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.ffmpeg import FFmpegError
@@ -24,6 +24,8 @@ ROWS, STATES, WRONG = "computed.npy", "states.npy", "wrong.{}.jsonl"
 """Files of the rows, of their states, and, for each process, of why some of them could not be made."""
 OPEN, MADE, LEFT_OUT = range(3)
 """States of a row."""
+READERS = 16
+"""Most processes that read ahead for a GPU."""
 SAVED_EVERY = 200
 """Rows after which an interrupted run can go on."""
 
@@ -66,7 +68,8 @@ def computed_once(
     make: Callable[[list[T]], Sequence[np.ndarray]],
     together: int,
 ) -> Computed:
-    """`count` rows of a `shape`. `make` makes them, `together` at once, of what `read` gives for each; a row whose file cannot be read is left out.
+    """`count` rows of a `shape`. `make` makes them, `together` at once, of what `read` gives for each, which are no tensors: readers are processes,
+    whose shared memory a container bounds. A row whose file cannot be read is left out.
 
     `told` is what they are made of: if it is another than before, all begins anew. Every process of `accelerate launch` calls this with the same
     arguments, makes a share, and gets all rows.
@@ -77,12 +80,13 @@ def computed_once(
     rows, states = (np.lib.format.open_memmap(folder / name, "r+") for name in (ROWS, STATES))
     mine = np.flatnonzero(states == OPEN)[processes().process_index :: processes().num_processes].tolist()
     processes().wait_for_everyone()  # before anything is made that another one would not count
-    wrong, done, unsaved = folder / WRONG.format(processes().process_index), list[tuple[int, T]](), dict[int, int]()
+    wrong, given, unsaved = folder / WRONG.format(processes().process_index), dict[int, T](), dict[int, int]()
 
     def make_and_save(last: bool) -> None:
-        for (number, _), row in zip(done, make([given for _, given in done]) if done else (), strict=True):
-            rows[number], unsaved[number] = row, MADE
-        done.clear()
+        if len(given) == together or (last and given):
+            for number, row in zip(given, make([*given.values()]), strict=True):
+                rows[number], unsaved[number] = row, MADE
+            given.clear()
         if len(unsaved) >= SAVED_EVERY or last:
             rows.flush()
             for number, state in unsaved.items():
@@ -90,21 +94,29 @@ def computed_once(
             states.flush()
             unsaved.clear()
 
-    shown = track(_ahead(mine, read, 2 * together), "embedding", len(mine), disable=not processes().is_main_process)
-    for number, given in shown:
-        try:
-            done.append((number, given.result()))
-        except (InputError, FFmpegError, OSError) as error:
+    for number, value, why in track(_ahead(mine, read), "embedding", len(mine), disable=not processes().is_main_process):
+        if why is None:
+            given[number] = value
+        else:
             with wrong.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([number, str(error)]) + "\n")
+                file.write(json.dumps([number, why]) + "\n")
             unsaved[number] = LEFT_OUT
-        if len(done) == together:
-            make_and_save(last=False)
+        make_and_save(last=False)
     make_and_save(last=True)
     processes().wait_for_everyone()
-    lines = [line for path in sorted(folder.glob(WRONG.format("*"))) for line in path.read_text(encoding="utf-8").splitlines()]
-    said: dict[int, str] = dict(map(json.loads, lines))
-    return Computed(rows, {number: said[number] for number in np.flatnonzero(states == LEFT_OUT).tolist()})
+    reasons = _reasons(folder)
+    return Computed(rows, {number: reasons.get(number, "") for number in np.flatnonzero(states == LEFT_OUT).tolist()})
+
+
+def _reasons(folder: Path) -> dict[int, str]:
+    """Why rows are left out, by their numbers; a line that was not written to its end is passed over."""
+    said: dict[int, str] = {}
+    for path in folder.glob(WRONG.format("*")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):
+                number, why = json.loads(line)
+                said[number] = why
+    return said
 
 
 def _lay_out(folder: Path, made_of: str, count: int, shape: tuple[int, ...], dtype: type) -> None:
@@ -120,15 +132,26 @@ def _lay_out(folder: Path, made_of: str, count: int, shape: tuple[int, ...], dty
     mark.write_text(made_of, encoding="utf-8")  # when all is there
 
 
-def _ahead(numbers: Iterable[int], read: Callable[[int], T], most: int) -> Iterator[tuple[int, Future[T]]]:
-    """What `read` gives for each number, in order; as many as `most` are read ahead, side by side."""
-    pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // processes().num_processes))
-    try:
-        waiting: deque[tuple[int, Future[T]]] = deque()
-        for number in numbers:
-            waiting.append((number, pool.submit(read, number)))
-            if len(waiting) > most:
-                yield waiting.popleft()
-        yield from waiting
-    finally:
-        pool.shutdown(cancel_futures=True)
+class _Given(Dataset[tuple[int, Any, str | None]]):
+    """A number with what `read` gives for it, or why it gives nothing."""
+
+    def __init__(self, read: Callable[[int], Any]) -> None:
+        self.read = read
+
+    def __getitem__(self, number: int) -> tuple[int, Any, str | None]:
+        try:
+            return number, self.read(number), None
+        except (InputError, FFmpegError, OSError) as error:
+            return number, None, str(error).strip().rsplit("\n", 1)[-1]  # of what ffmpeg says, the end
+
+
+def _readers() -> int:
+    """Processes that read for this one."""
+    return 0 if processes().device.type == "cpu" else min(READERS, max(1, (os.cpu_count() or 1) // processes().num_processes))
+
+
+def _ahead(numbers: list[int], read: Callable[[int], Any]) -> Iterable[tuple[int, Any, str | None]]:
+    """The numbers in order. For a GPU other processes read, and are ahead; on a CPU they would take the time of what is made of it."""
+    readers = _readers()
+    context = "fork" if readers else None  # what reads is a closure
+    return DataLoader(_Given(read), batch_size=None, sampler=numbers, num_workers=readers, multiprocessing_context=context)

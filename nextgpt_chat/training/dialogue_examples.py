@@ -28,7 +28,7 @@ class Example:
     chosen: list[int]
     """Positions of tokens that the model chooses: all of the reply but what follows the first token of a signal group."""
     shown: list[tuple[int, str]]
-    """Position and content hash of each medium that a person sent."""
+    """Position of each medium that a person sent, and its `sha256`."""
     made: list[tuple[str, int, str]]
     """Kind, position and caption of each signal group."""
 
@@ -43,7 +43,7 @@ def examples(told: Sequence[Sequence[Turn]], form: Form, checkpoint: Checkpoint,
             found += [one] if one else []
             left_out += one is None
     log.info(
-        "%d replies are learnt from, %d are left out: the model does not take or make what is in them, or they are too long",
+        "%d replies can be learnt from, %d are left out: the model does not take or make what is in them, or they are too long",
         len(found),
         left_out,
     )

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from nextgpt_chat.encode.imagebind import ImageBind, ImageBindConfig
 from nextgpt_chat.encode.preprocessing import media_tensor
-from nextgpt_chat.errors import InputError
 from nextgpt_chat.training.computed_once import computed_once
 from nextgpt_chat.training.pairs import Pair
 
-TOGETHER = 16
-"""Media that are embedded at once: as many clips, of which each is 30 frames, take a few GB."""
+EMBEDDED_AT_ONCE = 8
+"""Media: as many clips, of which each is 30 frames, take one or two GB."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +44,17 @@ def files_of(pairs: Sequence[Pair]) -> dict[tuple[str, Path], Pair]:
 
 
 def embed(pairs: Sequence[Pair], config: ImageBindConfig, load: Callable[[], ImageBind], folder: Path) -> Embedded:
-    """The embedding of each file by the encoder that `load` gives, which is let go afterwards; goes on where it was interrupted. Raises `InputError` if
-    no file can be read."""
+    """The embedding of each file by the encoder that `load` gives, which is let go afterwards; goes on where it was interrupted."""
     loaded = cache(load)  # not at all where nothing is missing
     files = files_of(pairs)
     every, numbers = list(files.values()), {file: number for number, file in enumerate(files)}
 
     @torch.inference_mode()
-    def rows(read: list[tuple[str, Tensor]]) -> list[np.ndarray]:
+    def rows(read: list[tuple[str, np.ndarray]]) -> list[np.ndarray]:
         imagebind, made = loaded(), dict[int, np.ndarray]()
-        for kind, shape in {(kind, tensor.shape) for kind, tensor in read}:
-            alike = [place for place, (other, tensor) in enumerate(read) if (other, tensor.shape) == (kind, shape)]
-            media = torch.stack([read[place][1] for place in alike]).to(imagebind.device, imagebind.dtype)
+        for kind, shape in {(kind, medium.shape) for kind, medium in read}:
+            alike = [place for place, (other, medium) in enumerate(read) if (other, medium.shape) == (kind, shape)]
+            media = torch.from_numpy(np.stack([read[place][1] for place in alike])).to(imagebind.device, imagebind.dtype)
             made |= zip(alike, imagebind.encode_media(media, kind).float().cpu().numpy(), strict=True)
         return [made[place] for place in range(len(read))]
 
@@ -67,12 +64,10 @@ def embed(pairs: Sequence[Pair], config: ImageBindConfig, load: Callable[[], Ima
         len(files),
         (config.embedding,),
         np.float32,
-        lambda number: (every[number].kind, media_tensor(every[number].medium, config)),
+        lambda number: (every[number].kind, media_tensor(every[number].medium, config).numpy()),
         rows,
-        TOGETHER,
+        EMBEDDED_AT_ONCE,
     )
     kept = [(pair, number) for pair in pairs if (number := numbers[pair.kind, pair.path]) not in found.wrong]
     skipped = [f"{every[number].path.name}: {why}" for number, why in found.wrong.items()]
-    if not kept:
-        raise InputError(f"None of the {len(files):,} files can be read. The first: {skipped[0]}")
-    return Embedded([pair for pair, _ in kept], found.rows, np.array([number for _, number in kept]), skipped)
+    return Embedded([pair for pair, _ in kept], found.rows, np.array([number for _, number in kept], int), skipped)

@@ -26,7 +26,7 @@ def read_dialogues(source: Path, content: ContentStore | None, settings: Setting
     `content`, files stay where they are.
 
     Raises `InputError` with file and line (file and item) for what is no dialogue. Dialogues are left out if a file is not there, which is so for
-    many of the authors', cannot be read or is over the limits; the log says how many, and why the first.
+    many of the authors', or, with `content`, cannot be read or is over the limits; the log says how many, and why the first.
     """
     reader = DialogueReader(source if source.is_dir() else source.parent, content, settings)
     told: list[list[Turn]] = []

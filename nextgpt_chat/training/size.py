@@ -53,7 +53,7 @@ def without_weights(checkpoint: Checkpoint) -> PreTrainedModel:
     return language
 
 
-def beside(checkpoint: Checkpoint, projections: bool = True) -> int:
+def frozen_parameters(checkpoint: Checkpoint, projections: bool = True) -> int:
     """Parameters beside the language model that are frozen: of the encoder and the decoders that are there, and of the `projections` if they do not learn."""
     paths = [path for path in weights_of(checkpoint) if not path.startswith(("llm/", "lora/")) and (projections or "/" in path)]
     return sum(parameters_in(checkpoint.part(path)) for path in paths)

@@ -6,25 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nextgpt_chat.checkpoint import BEING_WRITTEN
 from nextgpt_chat.training.loop import processes
-
-MARK = "places.json"
-"""File that is there meanwhile."""
 
 
 def take_places(folder: Path, places: Mapping[str, str], run: Path, gone: Sequence[str] = ()) -> None:
     """Files and folders below `folder`, whole under their first names, get their second ones instead of what has these; what is `gone` is deleted.
     For the first process alone; `run` is the folder of the run that made them."""
     told = {"run": str(run.resolve()), "places": dict(places), "gone": [*gone]}
-    begun = folder / f"{MARK}.new"
+    begun = folder / f"{BEING_WRITTEN}.new"
     begun.write_text(json.dumps(told), encoding="utf-8")
-    begun.replace(folder / MARK)
+    begun.replace(folder / BEING_WRITTEN)
     _go_on(folder, told)
 
 
 def finish(folder: Path) -> str:
     """Goes on with that where it was ended, and returns the folder of the run that made it; "" if nothing was. For all processes."""
-    mark = folder / MARK
+    mark = folder / BEING_WRITTEN
     told: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
     processes().wait_for_everyone()
     if told and processes().is_main_process:
@@ -35,12 +33,13 @@ def finish(folder: Path) -> str:
 
 def _go_on(folder: Path, told: dict[str, Any]) -> None:
     for new, name in told["places"].items():
-        if (folder / new).exists():
+        if (folder / new).is_dir():
             _delete(folder / name)
-            (folder / new).rename(folder / name)
+        if (folder / new).exists():
+            (folder / new).replace(folder / name)
     for name in told["gone"]:
         _delete(folder / name)
-    (folder / MARK).unlink()
+    (folder / BEING_WRITTEN).unlink()
 
 
 def _delete(path: Path) -> None:

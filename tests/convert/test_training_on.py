@@ -23,7 +23,7 @@ from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
 from nextgpt_chat.pipeline import Pipeline
 from nextgpt_chat.settings import ReplySettings, Settings
-from nextgpt_chat.training.any_instruct import check, size, train
+from nextgpt_chat.training.any_instruct import LORA, check, size, train
 from nextgpt_chat.training.course import Course
 from nextgpt_chat.training.dialogue_examples import examples
 from nextgpt_chat.training.mosit_reader import read_dialogues
@@ -48,8 +48,11 @@ DIALOGUES = [
 
 @pytest.fixture
 def checkpoint(converted: Path, tmp_path: Path) -> Checkpoint:
-    """With a head so large that it can be sure of a word."""
+    """With a head so large that it can be sure of a word, and without the dropout under which so little learns nothing by heart."""
     made = shutil.copytree(converted, tmp_path / "nextgpt-7b")
+    adapter = json.loads((made / "lora" / "adapter_config.json").read_text(encoding="utf-8"))
+    assert adapter["lora_dropout"] == LORA["lora_dropout"] == 0.1
+    (made / "lora" / "adapter_config.json").write_text(json.dumps(adapter | {"lora_dropout": 0.0}), encoding="utf-8")
     weights = load_file(made / "llm" / "model.safetensors")
     weights["lm_head.weight"] *= 3
     save_file(weights, made / "llm" / "model.safetensors", {"format": "pt"})
@@ -79,6 +82,10 @@ def test_an_example_is_what_the_authors_trained_on(checkpoint: Checkpoint, pipel
     for one in found:  # served, it begins alike, and every end is one at which it stops
         assert form.conversation([Turn("user", (Text("?"),))]).ids[-1] == one.ids[one.begin - 1]
         assert any(one.ids[-len(stop) :] == stop for stop in form.stops)
+    told[-1][1] = Turn("assistant", (Text(" a "), Text("bird "), told[-1][1].parts[0], Text(" and more ")))
+    (more,) = examples(told[-1:], form, checkpoint, 512)
+    history = form.conversation([*told[-1], Turn("user", (Text("again"),))])
+    assert history.ids[: len(more.ids)] == more.ids  # later it is read as it was learnt
     sound = found[-1]
     assert [sound.ids[place] for place in sound.chosen] == [
         form.groups.ids["audio"][0],

@@ -56,6 +56,29 @@ def test_position_and_camera_data_are_dropped_and_the_picture_stands_upright(
     assert b"Camera" not in image.path.read_bytes()
 
 
+def test_a_picture_is_read_as_it_comes_as_it_is_stored(tmp_path: Path, settings: Settings, content: ContentStore) -> None:
+    """Who trains reads files as they are, and who serves those that were taken into the store."""
+    rng, exif = np.random.default_rng(1), Picture.Exif()
+    exif[0x0112] = 6
+    Picture.fromarray(rng.integers(0, 255, (20, 40, 3), np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
+    Picture.fromarray(rng.integers(0, 255, (20, 40, 4), np.uint8)).save(tmp_path / "clear.png")
+    Picture.fromarray(rng.integers(0, 65535, (20, 40), np.uint16)).save(tmp_path / "deep.png")
+    for name in ("turned.jpg", "clear.png", "deep.png"):
+        stored = accept_upload(tmp_path / name, name, settings, content, SEES)
+        assert np.array_equal(read_image(tmp_path / name), read_image(stored.path))
+
+
+@pytest.mark.parametrize("broken", ["header", "chunk", "bomb"])
+def test_what_cannot_be_read_as_a_picture_gets_a_sentence(tmp_path: Path, broken: str) -> None:
+    whole = bytearray(encode_png(np.zeros((8, 8, 3), np.uint8), {}))
+    if broken == "chunk":
+        whole[33:41] = b"\xff" * 8
+    made = {"header": b"no picture", "chunk": bytes(whole), "bomb": png_header(20_000, 20_000)}[broken]
+    (tmp_path / "a.png").write_bytes(made)
+    with pytest.raises(InputError, match=r"'a\.png' (is not a picture that can be read|has too many pixels)"):
+        read_image(tmp_path / "a.png")
+
+
 def test_text_named_png(tmp_path: Path, settings: Settings, content: ContentStore) -> None:
     (tmp_path / "fake.png").write_text("just words")
     assert refused(tmp_path / "fake.png", settings, content).startswith("'fake.png' is not a picture")

@@ -68,7 +68,7 @@ def loaded(checkpoint: Checkpoint) -> LanguageModel:
 
 def test_captions_are_embedded_once(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, asked, loaded = CaptionEncoder(checkpoint.part("image_decoder"), torch.device("cpu")), list[list[str]](), []
-    monkeypatch.setattr(any_decode, "TOGETHER", 3)
+    monkeypatch.setattr(any_decode, "EMBEDDED_AT_ONCE", 3)
 
     def counted(captions: list[str]) -> torch.Tensor:
         asked.append(captions)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_what_is_learnt_depends_on_the_medium_and_is_served(checkpoint: Checkpoi
     assert events
 
 
-def test_files_that_cannot_be_read_are_left_out_and_named(pairs: Path, tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_left_out_and_named(checkpoint: Checkpoint, pairs: Path, tmp_path: Path) -> None:
     (pairs.parent / "2.png").write_bytes(b"no picture")
     (pairs.parent / "5.png").unlink()
     told = read_pairs([pairs])
@@ -120,7 +121,7 @@ def test_files_that_cannot_be_read_are_left_out_and_named(pairs: Path, tmp_path:
     assert [pair.path.name for pair in read.pairs] == ["0.png", "1.png", "3.png", "4.png", "6.png", "7.png"]
     assert [sentence.split(":")[0] for sentence in read.skipped] == ["2.png", "5.png"]
     with pytest.raises(InputError, match="None of the 1 files can be read. The first: 2.png"):
-        embedded_pairs.embed([told[2]], read_config(ENCODER), load, tmp_path / "run")
+        train(checkpoint, ENCODER, [told[2]], Course(tmp_path / "none", epochs=1, batch=8, rate=1e-2, seed=1))
 
 
 def test_a_file_is_embedded_once_however_many_captions_it_has(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +135,7 @@ def test_a_file_is_embedded_once_however_many_captions_it_has(pairs: Path, tmp_p
         return real(medium, config)
 
     monkeypatch.setattr(embedded_pairs, "media_tensor", counted)
-    monkeypatch.setattr(embedded_pairs, "TOGETHER", 3)
+    monkeypatch.setattr(embedded_pairs, "EMBEDDED_AT_ONCE", 3)
     twice = [told[3], *told, *(replace(pair, caption="another") for pair in told)]
     read = embedded_pairs.embed(twice, config, load, tmp_path / "run")
     assert sorted(asked) == [f"{number}.png" for number in range(8)]
@@ -198,26 +199,33 @@ def test_a_run_that_is_ended_while_it_writes_is_gone_on_with(
 def test_a_run_that_is_ended_while_what_it_wrote_takes_its_places_is_finished(
     checkpoint: Checkpoint, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = Path.rename
+    real = Path.replace
 
     def stop(path: Path, target: Path) -> Path:
-        if path.name == "input_projection.new":
+        if path.name == "input_projection.new":  # when the encoder has its place
             raise KeyboardInterrupt
         return real(path, target)
 
     with monkeypatch.context() as broken:
-        broken.setattr(Path, "rename", stop)
+        broken.setattr(Path, "replace", stop)
         with pytest.raises(KeyboardInterrupt):
             train(
                 checkpoint, ENCODER, read_pairs([pairs]), Course(tmp_path / "run" / "encode", epochs=1, batch=8, rate=1e-2, seed=1)
             )
-    assert read_checkpoint(checkpoint.folder).inputs == ("text",)
+    shutil.copytree(checkpoint.folder, tmp_path / "other", symlinks=True)
     words = ["--pairs", str(pairs), "--imagebind", str(ENCODER), "--run", str(tmp_path / "run")]
+    monkeypatch.setenv("NEXTGPT_CHECKPOINTS", str(checkpoint.folder.parent))
+    with pytest.raises(SystemExit, match="half an old and half a new one"):
+        main(["align", "encode", checkpoint.folder.name, *words, "--dry-run"])
     with pytest.raises(SystemExit) as ended:
-        main(["align", "encode", str(checkpoint.folder), *words])
+        main(["align", "encode", checkpoint.folder.name, *words])
     assert ended.value.code == 0
     assert "learnt: it was ended while that was written, which is done now." in capsys.readouterr().out
     assert read_checkpoint(checkpoint.folder).inputs == ("text", "image")
+    with pytest.raises(
+        SystemExit, match="has an input projection already"
+    ):  # what another run wrote is finished, and this one goes on
+        main(["align", "encode", str(tmp_path / "other"), *words[:-1], str(tmp_path / "else")])
 
 
 def test_published_sets_may_be_mixed(

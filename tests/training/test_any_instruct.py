@@ -22,6 +22,7 @@ from nextgpt_chat.events import MediaReady, MediaStarted, TextDelta
 from nextgpt_chat.generate.caption_embeddings import CaptionEncoder
 from nextgpt_chat.loading import load_pipeline
 from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.media.stand_in import stand_in
 from nextgpt_chat.media.upload import accept_upload
 from nextgpt_chat.reason import chat_prompt
 from nextgpt_chat.reason.chat_prompt import ChatPrompt
@@ -134,6 +135,11 @@ def test_what_the_model_does_not_take_or_make_is_left_out(checkpoint: Checkpoint
     form, film = form_of(checkpoint), told(data, tmp_path)[-1:]
     with pytest.raises(InputError, match="None of the 1 replies"):
         examples(film, form, checkpoint, any_instruct.CONTEXT)
+    sound = stand_in("audio", "a bell")
+    with pytest.raises(InputError, match="None of the 1 replies"):  # it makes sounds, and takes none
+        examples(
+            [[Turn("user", (sound, Text("Well?"))), Turn("assistant", (Text("Yes."),))]], form, checkpoint, any_instruct.CONTEXT
+        )
     long = [[Turn("user", (Text("word " * 600),)), Turn("assistant", (Text("Yes."),))]]
     with pytest.raises(InputError, match="None of the 1 replies"):
         examples(long, form, checkpoint, any_instruct.CONTEXT)
@@ -225,8 +231,14 @@ def test_replies_that_speak_of_what_cannot_be_read_are_left_out_and_named(
     assert "1 files could not be read, and the replies that speak of them are left out. The first: blue.png: " in caplog.text
     assert [path.name for path in (tmp_path / "run").rglob("*.png")] == ["curve.png"]  # what is shown is not copied
     (data / "red.png").write_bytes(b"")
-    with pytest.raises(SystemExit, match="None of the 2 files can be read"):
+    with pytest.raises(SystemExit) as ended:
         main([*words[:-4], "--run", str(tmp_path / "again")])
+    assert ended.value.code == 0
+    assert "Any parts has learnt from 2 of 5 replies." in capsys.readouterr().out  # those in which nothing is shown
+    turns = (data / "dialogues.jsonl").read_text(encoding="utf-8").splitlines()[:2]
+    (data / "dialogues.jsonl").write_text("\n".join(turns), encoding="utf-8")
+    with pytest.raises(SystemExit, match="None of the files that are shown can be read"):
+        main([*words[:-4], "--run", str(tmp_path / "third")])
 
 
 def test_a_lora_of_another_rank_that_is_there_is_what_is_counted(checkpoint: Checkpoint, tmp_path: Path) -> None:

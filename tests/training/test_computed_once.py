@@ -1,5 +1,6 @@
 """Rows that are computed once, whatever ends the run and however many compute them."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,46 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         [16, 17, 18, 19],
     ]
     assert [int(row[0]) for row in found.rows] == list(range(1, 21))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")  # of a process with threads, as on a GPU
+def test_other_processes_may_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(computed_once, "_readers", lambda: 2)
+    readers: set[int] = set()
+
+    def read(number: int) -> int:
+        if number == 5:
+            raise InputError("first\nIt is broken.")
+        return 1000 * os.getpid() + number
+
+    def make(given: list[int]) -> list[np.ndarray]:
+        readers.update(value // 1000 for value in given)
+        return plain([value % 1000 for value in given])
+
+    found = rows(tmp_path, 10, make, read=read)
+    assert [int(row[0]) for row in found.rows] == [1, 2, 3, 4, 5, 0, 7, 8, 9, 10]
+    assert found.wrong == {5: "It is broken."}
+    assert len(readers) == 2
+    assert os.getpid() not in readers
+
+
+def test_what_cannot_be_read_is_noted_even_if_nothing_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(computed_once, "SAVED_EVERY", 3)
+    asked: list[int] = []
+
+    def read(number: int) -> int:
+        asked.append(number)
+        if len(asked) == 8:
+            raise KeyboardInterrupt
+        raise OSError("no")
+
+    with pytest.raises(KeyboardInterrupt):
+        rows(tmp_path, 10, plain, read=read)
+    with (tmp_path / "wrong.0.jsonl").open("a") as file:
+        file.write('[9, "not written to its e')
+    found = rows(tmp_path, 10, plain, read=read)
+    assert asked == [*range(8), 6, 7, 8, 9]
+    assert set(found.wrong) == set(range(10))
 
 
 def test_rows_of_another_run_are_not_taken_for_computed(tmp_path: Path) -> None:

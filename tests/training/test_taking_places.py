@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nextgpt_chat.training.taking_places import MARK, finish, take_places
+from nextgpt_chat.checkpoint import BEING_WRITTEN, find_checkpoint
+from nextgpt_chat.errors import SetupError
+from nextgpt_chat.training.taking_places import finish, take_places
 
 PLACES = {"llm.new": "llm", "weights.new": "weights.safetensors", "nextgpt.new": "nextgpt.json"}
 
@@ -32,7 +34,7 @@ WANTED = {
 
 def test_all_is_there_whenever_it_is_ended_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps, ended = 0, 0
-    real = {name: getattr(Path, name) for name in ("rename", "unlink", "rmdir")}
+    real = {name: getattr(Path, name) for name in ("rename", "replace", "unlink")}
 
     def counted(name: str) -> None:
         def step(path: Path, *more: object, **how: object) -> object:
@@ -53,13 +55,17 @@ def test_all_is_there_whenever_it_is_ended_and_gone_on_with(tmp_path: Path, monk
             take_places(folder, PLACES, tmp_path / "run", gone=["lora"])
         except KeyboardInterrupt:
             ended += 1
-            assert (folder / MARK).is_file()
+            if not (folder / BEING_WRITTEN).is_file():  # all was there before
+                assert not finish(folder)
+                continue
+            with pytest.raises(SetupError, match="half an old and half a new one: a training ended while it wrote"):
+                find_checkpoint(tmp_path, str(limit))
             steps = limit  # and not again
             assert finish(folder) == str(tmp_path / "run")
             assert told(folder) == WANTED
         else:
             break
-    assert ended > 5
+    assert ended > 4
     assert told(folder) == WANTED
     assert not finish(folder)
 
