@@ -90,6 +90,11 @@ def main(
     if ended == str(course.run.resolve()):
         _say(f"{checkpoint.title} has what the run in {course.run} learnt: it was ended while that was written, which is done now.")
         return
+    if checkpoint.prompt == "turns":
+        raise InputError(
+            f"{checkpoint.title} cannot be taught so. It is trained by: nextgpt-chat train all; and on dialogues of yours by: "
+            "nextgpt-chat train stage3_instruct --data FOLDER"
+        )
     if stage == Stage.INSTRUCT:
         _instruct(checkpoint, data or (), course, dry_run)
         return

@@ -88,6 +88,8 @@ def convert(sources: Sources, out: Path, report: Report, encoder: ImageBindConfi
     """
     if out.exists():
         raise InputError(f"'{out}' is there already. Choose another folder with --out.")
+    if not sources.official.is_dir():
+        raise InputError(f"There is no folder '{sources.official}'. Accepted is one with all files of ChocoWu/nextgpt_7b_tiva_v0.")
     read = read_newer if is_newer(sources.official) else read_published
     published = read(sources.official, sources.base)
     for kind, folder in sources.decoders.items():

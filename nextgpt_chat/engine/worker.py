@@ -58,9 +58,12 @@ class Worker:
         self.state = "ending"
         self._draining.set()
         self._wake.set()
-        self._thread.join(drain)
+        started = self._thread.ident is not None  # not where the port was taken
+        if started:
+            self._thread.join(drain)
         self._stopping.set()
-        self._thread.join(timeout)
+        if started:
+            self._thread.join(timeout)
 
     def __enter__(self) -> "Worker":
         self.start()

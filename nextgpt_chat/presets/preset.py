@@ -92,5 +92,8 @@ def find_preset(name: str, target: Path) -> Preset:
         raise NotFoundError(f"There is no preset called '{name}'. Presets: {', '.join(names())}; or give a JSON file of your own.")
     try:
         return Preset.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError) as error:
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors())
+        raise SetupError(f"The preset {path} is not right: {wrong}.") from error
+    except (OSError, ValueError) as error:
         raise SetupError(f"The preset {path} cannot be read: {error}") from error

@@ -48,6 +48,8 @@ def read_dialogues(source: Path, content: ContentStore | None, settings: Setting
 
 
 def _files(source: Path) -> list[Path]:
+    if not source.exists():
+        raise InputError(f"There is no file or folder {source}.")
     if source.is_file():
         return [source]
     ours = source / "dialogues.jsonl"

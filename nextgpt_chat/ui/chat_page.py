@@ -24,6 +24,7 @@ from nextgpt_chat.ui.message_box import EMPTY, message_box, places, written
 from nextgpt_chat.ui.reply_panel import Given, ReplyPanel
 from nextgpt_chat.ui.scripts import CHOOSE, DESCRIBE, LIGHTBOX, OPEN_SIDEBAR, SHOW_ADDRESS
 from nextgpt_chat.ui.sidebar import Sidebar
+from nextgpt_chat.ui.until_loaded import UntilLoaded
 from nextgpt_chat.ui.visit import Updates, Visit, guarded
 from nextgpt_chat.ui.watching import Seen, Watching
 from nextgpt_chat.web.visitor import Visitors
@@ -71,6 +72,7 @@ class ChatPage:
             self.box = message_box(self.models)
             self.chosen = gr.HTML("", visible="hidden", js_on_load=CHOOSE + LIGHTBOX + DESCRIBE)
             self.api.build(self.box)
+            UntilLoaded(self.watching, self.visitors).build(page, self.status)
             self._wire(page)
         return page
 
@@ -83,8 +85,8 @@ class ChatPage:
             page.load(self.on_load, None, view, **quiet),
             self.box.submit(self.on_send, {self.box, self.changing, self.attached, *how}, view, **quiet),
             self.retry.click(self.on_retry, how, view, **quiet),
-            self.chat.example_select(self.on_example, how, view, **quiet),
-            self.chat.option_select(self.on_option, how, view, **quiet),
+            self.chat.example_select(self.on_offered, how, view, **quiet),
+            self.chat.option_select(self.on_offered, how, view, **quiet),
             self.chosen.select(self.on_act, [self.current, self.attached], view, **quiet),
         ]
         picked = side.earlier.input(self.on_pick, [side.earlier], view, cancels=following, **quiet)
@@ -199,16 +201,10 @@ class ChatPage:
 
         yield from guarded(send, request, self.visitors)
 
-    def on_example(self, given: Given, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
-        """An example is sent as if it had been typed."""
-        yield from self._say(given, str(chosen.value.get("text", "")), request)
-
-    def on_option(self, given: Given, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
-        """One of the messages that fit now is sent as if it had been typed."""
-        yield from self._say(given, str(chosen.value), request)
-
-    def _say(self, given: Given, text: str, request: gr.Request) -> Iterator[Updates]:
-        message = {"text": text, "files": []}
+    def on_offered(self, given: Given, chosen: gr.SelectData, request: gr.Request) -> Iterator[Updates]:
+        """An example, or one of the messages that fit now, is sent as if it had been typed."""
+        text = chosen.value.get("text", "") if isinstance(chosen.value, dict) else chosen.value
+        message = {"text": str(text), "files": []}
         yield from guarded(lambda visit: self._send(visit, given, message), request, self.visitors)
 
     def _send(

@@ -30,8 +30,8 @@ class Sidebar:
                 show_label=False, container=False, placeholder=shown("Search"), max_lines=1, max_length=SEARCH, elem_id="search"
             )
             self.earlier = gr.Radio([], show_label=False, container=False, elem_id="earlier")
+            self.gone = gr.Textbox("", visible="hidden", elem_id="gone")  # in the row it would be shown with it
             with gr.Row(visible=False, elem_id="deleted") as self.notice:
-                self.gone = gr.Textbox("", visible="hidden", elem_id="gone")
                 self.restore = gr.Button(shown("Chat deleted. Undo"), size="sm", elem_id="restore")
             with gr.Accordion(shown("This chat"), open=False, visible=False, elem_id="this") as self.this:
                 self.title = gr.Textbox(label=shown("Title"), max_lines=1, max_length=TITLE, submit_btn="Rename", elem_id="rename")

@@ -13,6 +13,10 @@ def theme() -> gr.themes.Base:
         body_background_fill_dark="*neutral_950",
         block_border_width="0px",
         block_shadow="none",
+        block_info_text_color="*neutral_500",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        checkbox_border_color_dark="*neutral_400",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_text_color="white",
@@ -24,6 +28,8 @@ HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 #lightbox { width: 100dvw; height: 100dvh; max-width: none; max-height: none; margin: 0; padding: 0; border: 0; background: rgb(0 0 0 / 88%); cursor: zoom-out; }
 #lightbox img { width: 100%; height: 100%; object-fit: contain; }
 #lightbox button { position: absolute; top: 12px; right: 12px; width: 44px; height: 44px; border-radius: 999px; background: rgb(0 0 0 / 60%); color: white; font-size: 24px; line-height: 1; }
+@media (hover: none) { #box .thumbnail-item { overflow: visible !important; margin: 8px 8px 0 0; } #box .thumbnail-item .delete-button { opacity: 1 !important; inset: -10px -10px auto auto !important; width: 24px !important; height: 24px !important; padding: 5px !important; border-radius: 999px !important; background: var(--body-text-color) !important; color: var(--body-background-fill) !important; } }
+.dark #chat .about .act.on, .dark #chat .about .act:hover, .dark #chat .about a:hover { color: var(--primary-300) !important; }
 @media (min-width: 1240px) { .gradio-container:has(#side.open) { margin-left: max(310px, calc((100vw - 900px) / 2)) !important; } }
 body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 312px) !important; }
 @media (max-width: 640px) { .gradio-container { padding: 0 4px !important; } .gradio-container > .main { padding-left: 6px; padding-right: 6px; } body:has(#box .thumbnail-item) #chat { height: calc(100dvh - 402px) !important; } body:has(#status p) #chat { height: calc(100dvh - 405px) !important; } }
@@ -40,6 +46,8 @@ footer { display: none !important; }
 #chat { border: 0 !important; background: transparent !important; height: calc(100dvh - 262px) !important; min-height: 260px; }
 #chat .message-row img, #chat .message img { width: min(256px, 70vw); height: auto; max-height: 60vh; object-fit: contain; border-radius: 12px; }
 #chat .message video { width: min(256px, 60vw); height: auto; max-height: 60vh; border-radius: 12px; }
+#chat .wrap:has(> .mirror-wrap) { width: fit-content; }
+#chat .controls .icon { flex: 0 0 22px; }
 #chat .minimal-audio-player { width: 100%; max-width: 256px; height: 56px; align-items: center; overflow: hidden; }
 #chat .message { overflow-wrap: anywhere; }
 #chat .image-container button, #chat .image-frame { width: fit-content; }

@@ -50,7 +50,7 @@ class Watching:
             yield from self.follow(visit, conversation, job)
         else:
             retry = bool(messages) and messages[-1].role == "assistant"
-            yield Seen(conversation, self._chat(messages, visit), status=self._state(visit), retry=retry)
+            yield Seen(conversation, self._chat(messages, visit), status=self.state(visit), retry=retry)
 
     def follow(self, visit: Visit, conversation: str, job: str) -> Iterator[Seen]:
         """A reply while it grows, or one medium while it is made again, then the stored conversation."""
@@ -81,12 +81,13 @@ class Watching:
             chat[-1]["options"] = [{"value": text} for text in fitting if not says_already(media[-1], text)]
         return chat
 
-    def _state(self, visit: Visit) -> str:
+    def state(self, visit: Visit) -> str:
+        """What is said of a model that is not there yet, or not at all."""
         return {"loading": visit.view.say("The model is loading…"), "failed": f"⚠ {self.models.problem}"}.get(self.models.state, "")
 
     def _waiting(self, visit: Visit, job: str) -> str:
         ahead = self.jobs.position(visit.user, job)
-        return self._state(visit) or (visit.view.say("Waiting: {} before you.").format(ahead) if ahead else "")
+        return self.state(visit) or (visit.view.say("Waiting: {} before you.").format(ahead) if ahead else "")
 
 
 def says_already(medium: Media, suggestion: str) -> bool:

@@ -1,12 +1,23 @@
 """How the page looks in other languages and in the dark, at desktop and at phone width."""
 
+import threading
+from pathlib import Path
+
 import pytest
+from PIL import Image as Picture
 from playwright.sync_api import Browser
 
-from tests.browser.test_chat import PATIENCE, SIZES, browser, finished, open_sidebar, pytestmark, send, show
+from nextgpt_chat.application import App
+from nextgpt_chat.events import Model
+from nextgpt_chat.media.content import ContentStore
+from nextgpt_chat.settings import Settings
+from tests.browser.test_chat import PATIENCE, SIZES, Server, browser, finished, open_sidebar, pytestmark, send, server, show
 from tests.browser.test_proxy import address, proxied
+from tests.browser.test_working import press
+from tests.conftest import scripted
+from tests.web.test_server import DESCRIPTION, free_port
 
-__all__ = ["address", "proxied", "browser", "pytestmark"]
+__all__ = ["address", "proxied", "browser", "pytestmark", "server"]
 
 CONTRAST = """name => {
     const light = colour => {
@@ -84,6 +95,52 @@ def test_texts_stand_out_in_the_light_and_in_the_dark(address: str, browser: Bro
             assert page.evaluate(CONTRAST, name) >= 4.5, name
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         context.close()
+
+
+def test_a_judgement_that_was_given_stands_out_in_the_dark(server: Server, browser: Browser) -> None:  # noqa: F811
+    page = browser.new_context(color_scheme="dark").new_page()
+    show(page, server.url)
+    send(page, "hello there")
+    finished(page, 1)
+    press(page, "rate:-1:-1")
+    page.locator("#chat .about .act.on").wait_for(timeout=PATIENCE)
+    assert page.evaluate(CONTRAST, "#chat .about .act.on") >= 4.5
+    page.context.close()
+
+
+def test_by_touch_an_attached_file_is_taken_away_by_its_cross_alone(address: str, browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    Picture.new("RGB", (80, 80), "red").save(tmp_path / "a.png")
+    width, height = SIZES["phone"]
+    page = browser.new_context(viewport={"width": width, "height": height}, has_touch=True, is_mobile=True).new_page()
+    show(page, f"{address}/chat/")
+    page.locator("#box input[type=file]").first.set_input_files(tmp_path / "a.png")
+    small, cross = page.locator("#box .thumbnail-item").first, page.get_by_role("button", name="Remove file")
+    small.wait_for(timeout=PATIENCE)
+    small.tap(position={"x": 8, "y": 28})
+    assert cross.evaluate("button => getComputedStyle(button).opacity") == "1"
+    cross.tap()
+    small.wait_for(state="detached", timeout=PATIENCE)
+    page.context.close()
+
+
+def test_whoever_comes_while_the_model_is_loading_is_told_when_it_is_there(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    loaded = threading.Event()
+
+    def load(content: ContentStore) -> Model:
+        loaded.wait()
+        return scripted(content)
+
+    app = App(Settings(data=tmp_path, port=free_port()), [(DESCRIPTION, load)])
+    try:
+        page = browser.new_page()
+        show(page, app.launch())
+        page.locator("#status", has_text="The model is loading").wait_for(timeout=PATIENCE)
+        loaded.set()
+        page.locator("#status p").wait_for(state="detached", timeout=PATIENCE)
+        page.close()
+    finally:
+        loaded.set()
+        app.close()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -58,7 +58,11 @@ def test_sounds_and_clips_play_where_they_were_made(page: Page, server: Server) 
     assert abs(audio.evaluate("a => a.duration") - 2.048) < 0.05
     assert video.evaluate(PLAY) > 0.1
     assert audio.evaluate(PLAY) > 0.1
-    box = video.bounding_box()
+    box, controls = video.bounding_box(), page.locator("#chat .controls").first.bounding_box()
+    assert box is not None
+    assert controls is not None
+    assert box["x"] <= controls["x"]
+    assert controls["x"] + controls["width"] <= box["x"] + box["width"]
     assert box is not None
     assert box["x"] + box["width"] <= page.evaluate("window.innerWidth")
     assert "AI-generated sound, seed 1" in page.locator("#chat").inner_text()

@@ -177,6 +177,8 @@ def test_a_deleted_conversation_can_be_brought_back_and_everything_erased(page: 
     page.wait_for_function("!location.search.includes('c=')", timeout=PATIENCE)
     assert page.locator("#earlier label").count() == 0
     open_sidebar(page)
+    page.locator("#restore").wait_for(timeout=PATIENCE)
+    assert not page.locator("#gone").is_visible()  # the id that is brought back is no matter of the person's
     page.locator("#restore").click()
     holds(page, "hello there")
     open_sidebar(page)

@@ -172,8 +172,11 @@ def test_dialogues_whose_files_cannot_be_used_are_left_out(
 
 
 def test_folders_without_dialogues_get_a_sentence(tmp_path: Path, read: Read) -> None:
-    for source in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match="is no folder with a file dialogues.jsonl"):
+    for source, sentence in (
+        (tmp_path, "is no folder with a file dialogues.jsonl"),
+        (tmp_path / "nowhere", "There is no file or folder"),
+    ):
+        with pytest.raises(InputError, match=sentence):
             read(source)
     for content, sentence in ((b"", "has no dialogue"), (b"\xff\xfe", "cannot be read as UTF-8 text")):
         (tmp_path / "dialogues.jsonl").write_bytes(content)
