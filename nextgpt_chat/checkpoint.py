@@ -190,14 +190,17 @@ def available(root: Path) -> list[str]:
     return sorted(path.parent.name for path in root.glob(f"*/{FILE_NAME}"))
 
 
+def folder_of(root: Path, name: str) -> Path:
+    """Where the checkpoint called `name` is, if it is anywhere: below `root`, or in the folder `name`."""
+    return root / name if (root / name / FILE_NAME).is_file() else Path(name)
+
+
 def find_checkpoint(root: Path, name: str) -> Checkpoint:
     """The checkpoint called `name` below `root`, or in the folder `name`.
 
     Raises `NotFoundError` for an unknown name and `SetupError` for a folder that is damaged or incomplete.
     """
-    folder = root / name
-    if not (folder / FILE_NAME).is_file():
-        folder = Path(name)
+    folder = folder_of(root, name)
     if not (folder / FILE_NAME).is_file():
         names = available(root)
         there = (

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from nextgpt_chat.checkpoint import Checkpoint, find_checkpoint, folder_of, read_checkpoint
 from nextgpt_chat.disk import check_room
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.settings import Settings
@@ -84,8 +84,7 @@ def main(
     logging.getLogger("accelerate").setLevel(logging.WARNING)
     usual_batch, usual_rate = USUAL[stage]
     course = Course(run / stage, epochs, batch or usual_batch, rate or usual_rate, seed, configured() or shard)
-    there = Settings().checkpoints / model
-    ended = "" if dry_run else finish(there if there.is_dir() else Path(model))
+    ended = "" if dry_run else finish(folder_of(Settings().checkpoints, model))
     checkpoint = find_checkpoint(Settings().checkpoints, model)
     if ended == str(course.run.resolve()):
         _say(f"{checkpoint.title} has what the run in {course.run} learnt: it was ended while that was written, which is done now.")

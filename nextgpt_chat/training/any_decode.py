@@ -5,7 +5,6 @@ transformer that turns its states at these tokens into the prompt embeddings tha
 captions suffice, and no picture, clip or sound is needed. Hyper-parameters are those of the paper's table 7.
 """
 
-import json
 import random
 import shutil
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from nextgpt_chat.checkpoint import FILE_NAME, Checkpoint, pipeline_class, read_checkpoint
+from nextgpt_chat.checkpoint import Checkpoint, Signal, pipeline_class, read_checkpoint
 from nextgpt_chat.conversation import Text, Turn
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.generate.caption_embeddings import CaptionEncoder, embedded_shape
@@ -45,7 +44,7 @@ from nextgpt_chat.training.size import (
     text_encoders,
     without_weights,
 )
-from nextgpt_chat.training.taking_places import take_places
+from nextgpt_chat.training.taking_places import take_places, write_description
 
 RATE, BATCH = 4e-4, 8
 """Of the paper, for each GPU."""
@@ -253,9 +252,7 @@ def _write(
         head[ids[0]] = signals.head.to(head.dtype).to(head.device)
     model.save_pretrained(new)
     tokenizer.save_pretrained(new)
-    path, weights = checkpoint.part(FILE_NAME), checkpoint.part("output_projections.safetensors")
-    described = json.loads(path.read_text(encoding="utf-8"))
-    shutil.copy(path, path.with_suffix(".before.json"))
+    weights = checkpoint.part("output_projections.safetensors")
     kept = load_file(weights) if weights.is_file() else {}
     mine = {
         f"{kind}.{name}": tensor.detach().float().cpu().contiguous() for name, tensor in signals.projection.state_dict().items()
@@ -263,12 +260,12 @@ def _write(
     save_file({**kept, **mine}, weights.with_suffix(".new"))
     prefix, count = SIGNALS[kind]
     queries, width = signals.projection.query_embs.shape[1], signals.projection.out_fc.out_features
-    described["captions"] = [other for other in described["captions"] if other != kind]
-    described["signals"] = described.get("signals", {}) | {
-        kind: {"prefix": prefix, "count": count, "queries": queries, "width": width}
+    signal = Signal(prefix=prefix, count=count, queries=queries, width=width)
+    changes = {
+        "captions": [other for other in checkpoint.captions if other != kind],
+        "signals": {name: one.model_dump() for name, one in {**checkpoint.signals, kind: signal}.items()},
+        "projection": PROJECTION,
     }
-    described["projection"] = PROJECTION
-    path.with_suffix(".new").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    places = {new.name: "llm", weights.with_suffix(".new").name: weights.name, path.with_suffix(".new").name: path.name}
-    take_places(checkpoint.folder, places, run, gone=["lora"])
+    places = {new.name: "llm", weights.with_suffix(".new").name: weights.name}
+    take_places(checkpoint.folder, places | write_description(checkpoint.folder, changes), run, gone=["lora"])
     read_checkpoint(checkpoint.folder)

@@ -4,7 +4,6 @@ The language model is frozen and says what is in captioned files, in its own cha
 alone learns, a few million parameters. The hyper-parameters are those of the paper's table 7.
 """
 
-import json
 import random
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +30,7 @@ from nextgpt_chat.training.loop import Losses, fit, processes
 from nextgpt_chat.training.pairs import Pair
 from nextgpt_chat.training.sharding import frozen, place
 from nextgpt_chat.training.size import Size, activations, count, frozen_parameters, on_each, without_weights
-from nextgpt_chat.training.taking_places import take_places
+from nextgpt_chat.training.taking_places import take_places, write_description
 
 RATE, BATCH = 4e-4, 18
 """Of the paper, for each GPU."""
@@ -176,19 +175,11 @@ def caption_loss(language: PreTrainedModel, projection: nn.Module, batch: dict[s
 
 def _write(checkpoint: Checkpoint, projection: nn.Module, encoder: ImageBind, kinds: set[str], run: Path) -> None:
     """Into the folder of the checkpoint, under other names until all is on disk; its description is kept as it was beside the new one."""
-    path, weights, folder = checkpoint.part(FILE_NAME), checkpoint.part("input_projection.new"), checkpoint.part("imagebind.new")
-    shutil.rmtree(folder, ignore_errors=True)
-    described = json.loads(path.read_text(encoding="utf-8"))
-    shutil.copy(path, path.with_suffix(".before.json"))
-    save_weights(projection, weights)
-    encoder.save_pretrained(folder)
+    shutil.rmtree(checkpoint.part("imagebind.new"), ignore_errors=True)
+    save_weights(projection, checkpoint.part("input_projection.new"))
+    encoder.save_pretrained(checkpoint.part("imagebind.new"))
     ordered = [kind for kind in ASKED if kind in kinds]
-    described |= {"inputs": ["text", *ordered], "input_tokens": dict.fromkeys(ordered, 1), "input_projection": "linear"}
-    path.with_suffix(".new").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    places = {
-        folder.name: "imagebind",
-        weights.name: weights.with_suffix(".safetensors").name,
-        path.with_suffix(".new").name: path.name,
-    }
-    take_places(checkpoint.folder, places, run)
+    changes = {"inputs": ["text", *ordered], "input_tokens": dict.fromkeys(ordered, 1), "input_projection": "linear"}
+    places = {"imagebind.new": "imagebind", "input_projection.new": "input_projection.safetensors"}
+    take_places(checkpoint.folder, places | write_description(checkpoint.folder, changes), run)
     read_checkpoint(checkpoint.folder)

@@ -6,7 +6,7 @@ All processes of a launch, which are on one machine, compute a share of them, an
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 from rich.progress import track
-from torch.utils.data import DataLoader, Dataset
 
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.media.ffmpeg import FFmpegError
 from nextgpt_chat.training.loop import processes
+from nextgpt_chat.training.made_ahead import made_ahead
 
 ROWS, STATES, WRONG = "computed.npy", "states.npy", "wrong.{}.jsonl"
 """Files of the rows, of their states, and, for each process, of why some of them could not be made."""
@@ -94,7 +94,15 @@ def computed_once(
             states.flush()
             unsaved.clear()
 
-    for number, value, why in track(_ahead(mine, read), "embedding", len(mine), disable=not processes().is_main_process):
+    def reading(number: int) -> tuple[int, Any, str | None]:
+        try:
+            return number, read(number), None
+        except (InputError, FFmpegError, OSError) as error:
+            return number, None, str(error).strip().rsplit("\n", 1)[-1]  # of what ffmpeg says, the end
+
+    share = max(1, (os.cpu_count() or 1) // processes().num_processes)
+    ahead = made_ahead(reading, mine, processes().device, min(READERS, share))
+    for number, value, why in track(ahead, "embedding", len(mine), disable=not processes().is_main_process):
         if why is None:
             given[number] = value
         else:
@@ -130,28 +138,3 @@ def _lay_out(folder: Path, made_of: str, count: int, shape: tuple[int, ...], dty
     np.lib.format.open_memmap(folder / ROWS, "w+", dtype, (count, *shape))
     np.lib.format.open_memmap(folder / STATES, "w+", np.uint8, (count,))
     mark.write_text(made_of, encoding="utf-8")  # when all is there
-
-
-class _Given(Dataset[tuple[int, Any, str | None]]):
-    """A number with what `read` gives for it, or why it gives nothing."""
-
-    def __init__(self, read: Callable[[int], Any]) -> None:
-        self.read = read
-
-    def __getitem__(self, number: int) -> tuple[int, Any, str | None]:
-        try:
-            return number, self.read(number), None
-        except (InputError, FFmpegError, OSError) as error:
-            return number, None, str(error).strip().rsplit("\n", 1)[-1]  # of what ffmpeg says, the end
-
-
-def _readers() -> int:
-    """Processes that read for this one."""
-    return 0 if processes().device.type == "cpu" else min(READERS, max(1, (os.cpu_count() or 1) // processes().num_processes))
-
-
-def _ahead(numbers: list[int], read: Callable[[int], Any]) -> Iterable[tuple[int, Any, str | None]]:
-    """The numbers in order. For a GPU other processes read, and are ahead; on a CPU they would take the time of what is made of it."""
-    readers = _readers()
-    context = "fork" if readers else None  # what reads is a closure
-    return DataLoader(_Given(read), batch_size=None, sampler=numbers, num_workers=readers, multiprocessing_context=context)

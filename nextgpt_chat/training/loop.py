@@ -31,9 +31,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset
 
 from nextgpt_chat.errors import InputError
+from nextgpt_chat.training.made_ahead import made_ahead
 
 log = logging.getLogger(__name__)
 
@@ -202,29 +202,9 @@ def _rate(step: float, plan: Plan) -> float:
     return 1 - done if plan.linear else 0.5 * (1 + math.cos(math.pi * done))
 
 
-class _Batches(Dataset[Any]):
-    """The batch of every step."""
-
-    def __init__(self, batch: Callable[[random.Random], Any], seed: str) -> None:
-        self.batch, self.seed = batch, seed
-
-    def __getitem__(self, step: int) -> Any:
-        return self.batch(random.Random(self.seed.format(step)))
-
-
 def batches(batch: Callable[[random.Random], Any], done: int, steps: int, seed: str, device: torch.device) -> Iterator[Any]:
-    """The batches after step `done`, in order. For a GPU other processes make them; on a CPU they would take its time from the steps."""
-    makers = 0 if device.type == "cpu" else min(MAKERS, os.cpu_count() or 1)
-    return iter(
-        DataLoader(
-            _Batches(batch, seed),
-            batch_size=None,
-            sampler=range(done + 1, steps + 1),
-            num_workers=makers,
-            pin_memory=torch.cuda.is_available(),
-            multiprocessing_context="fork" if makers else None,  # what makes a batch is a closure over what its stage has loaded
-        )
-    )
+    """The batches after step `done`, in order."""
+    return made_ahead(lambda step: batch(random.Random(seed.format(step))), range(done + 1, steps + 1), device, MAKERS)
 
 
 def _leave_out_frozen(models: list[nn.Module], states: list[dict[str, Tensor]], _folder: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nextgpt_chat.checkpoint import BEING_WRITTEN
+from nextgpt_chat.checkpoint import BEING_WRITTEN, FILE_NAME
 from nextgpt_chat.training.loop import processes
 
 
@@ -18,6 +18,15 @@ def take_places(folder: Path, places: Mapping[str, str], run: Path, gone: Sequen
     begun.write_text(json.dumps(told), encoding="utf-8")
     begun.replace(folder / BEING_WRITTEN)
     _go_on(folder, told)
+
+
+def write_description(folder: Path, changes: Mapping[str, Any]) -> dict[str, str]:
+    """Writes the description of the model with `changes` beside the old one, which is kept under another name; returns which place it takes."""
+    path = folder / FILE_NAME
+    new, described = path.with_suffix(".new"), json.loads(path.read_text(encoding="utf-8"))
+    shutil.copy(path, path.with_suffix(".before.json"))
+    new.write_text(json.dumps(described | changes, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return {new.name: path.name}
 
 
 def finish(folder: Path) -> str:

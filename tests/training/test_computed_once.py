@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nextgpt_chat.errors import InputError
 from nextgpt_chat.training import computed_once
@@ -68,7 +69,10 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.filterwarnings("ignore:.*fork")  # of a process with threads, as on a GPU
 def test_other_processes_may_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(computed_once, "_readers", lambda: 2)
+    real = computed_once.made_ahead
+    monkeypatch.setattr(
+        computed_once, "made_ahead", lambda make, numbers, _device, _most: real(make, numbers, torch.device("cuda"), 2)
+    )
     readers: set[int] = set()
 
     def read(number: int) -> int:
